@@ -1,0 +1,80 @@
+# Mapwright. `make help` lists the targets.
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := cc
+endif
+B ?= build
+# what the compiler is told beyond the project's own flags
+CFLAGS ?= -O2 -g
+EXTRA ?=
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ifdef WERROR
+WARN += -Werror
+endif
+STD := -std=c11
+INC := -Iinclude
+CORE_FLAGS := $(STD) $(WARN) -ffreestanding -fPIC -fvisibility=hidden -Isrc $(INC)
+HOST_FLAGS := $(STD) $(WARN) -D_GNU_SOURCE -fPIC -fvisibility=hidden $(INC)
+OBJCOPY ?= objcopy
+LD ?= ld
+AR ?= ar
+
+CORE_SRC := $(wildcard src/*/*.c)
+LIVE_SRC := $(wildcard live/*.c)
+TOOL_SRC := $(wildcard tools/*.c tools/*/*.c)
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+CORE_OBJ := $(call obj,$(CORE_SRC))
+LIVE_OBJ := $(call obj,$(LIVE_SRC))
+TOOL_OBJ := $(call obj,$(TOOL_SRC))
+
+.PHONY: all help core-check demo test clean install
+all: $(B)/mapwright $(B)/libmapwright.a $(B)/libmapwright.so $(B)/core.ok
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make            build/mapwright, build/libmapwright.a, build/libmapwright.so
+## make demo       install what is missing, build, check real programs
+## make test       install what is missing, run every test
+## make clean      remove build/
+## Variables: CC=gcc|clang  CFLAGS="-O2 -g"  EXTRA="-fsanitize=..."  WERROR=1  B=build
+
+$(B)/obj/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_FLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+
+# One relocatable object whose private names are local: an embedder's own
+# `tree_insert` never meets ours.
+$(B)/core.o: $(CORE_OBJ)
+	$(LD) -r -o $@.tmp $^
+	$(OBJCOPY) --localize-hidden $@.tmp $@
+	@rm -f $@.tmp
+
+$(B)/libmapwright.a: $(B)/core.o $(LIVE_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libmapwright.so: $(CORE_OBJ) $(LIVE_OBJ)
+	$(CC) $(EXTRA) -shared -Wl,-soname,libmapwright.so.0 -o $@ $^
+
+# The core is freestanding: linked together, it needs nothing but mem*.
+$(B)/core.ok: $(B)/core.o
+	@if [ -n '$(findstring -fsanitize,$(EXTRA) $(CFLAGS))$(findstring --coverage,$(EXTRA) $(CFLAGS))' ]; then :; else \
+	 bad=$$(nm -u $(B)/core.o | awk '{print $$2}' | grep -Ev '^(mem(cpy|set|move|cmp)|_GLOBAL_OFFSET_TABLE_)$$'); \
+	 if [ -n "$$bad" ]; then echo "core.ok: src/ needs more than mem*: $$bad" >&2; exit 1; fi; fi
+	@touch $@
+
+$(B)/mapwright: $(TOOL_OBJ) $(B)/libmapwright.a
+	$(CC) $(EXTRA) -o $@ $(TOOL_OBJ) $(B)/libmapwright.a
+
+clean:
+	rm -rf $(B)
+
+-include $(CORE_OBJ:.o=.d) $(LIVE_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapwright.h - Linux's memory-mapping calls as a library.
+ *
+ * A *space* is one address space: its VMAs, page tables and pages. The calls
+ * below take Linux's arguments and answer as Linux does: an address or 0 on
+ * success, -errno on failure, with Linux's numbers and in Linux's order of
+ * checks. Where two Linux versions differ, the space answers as the version
+ * named in its configuration.
+ *
+ * Conventions
+ *   - Addresses, lengths and offsets are uint64_t and in bytes, on every host.
+ *     Any 64-bit value may be passed; what Linux refuses is refused.
+ *   - "page" is the space's page, 1 << mw_config.page_shift bytes.
+ *   - A call that fails has changed nothing, except where Linux itself stops
+ *     half-way (said at the call).
+ *   - Each call's optional last parameter, `why`, receives the reason of a
+ *     failure: see mw_why_text. It may be NULL.
+ *   - "SPEC x" names the rule in SPEC.md.
+ *   - One call at a time per space, unless the port supplies lock and unlock.
+ */
+#ifndef MAPWRIGHT_MAPWRIGHT_H
+#define MAPWRIGHT_MAPWRIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapwright/port.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+#define MW_VERSION "0.1.0"
+
+/* The version string of the library that is linked in. */
+const char *mw_version(void);
+
+/* ---- Linux's numbers ---------------------------------------------------- */
+
+#define MW_PROT_NONE 0x0u
+#define MW_PROT_READ 0x1u
+#define MW_PROT_WRITE 0x2u
+#define MW_PROT_EXEC 0x4u
+#define MW_PROT_SEM 0x8u
+#define MW_PROT_GROWSDOWN 0x01000000u
+#define MW_PROT_GROWSUP 0x02000000u
+
+#define MW_MAP_SHARED 0x01u
+#define MW_MAP_PRIVATE 0x02u
+#define MW_MAP_SHARED_VALIDATE 0x03u
+#define MW_MAP_DROPPABLE 0x08u
+#define MW_MAP_FIXED 0x10u
+#define MW_MAP_ANONYMOUS 0x20u
+#define MW_MAP_32BIT 0x40u
+#define MW_MAP_GROWSDOWN 0x0100u
+#define MW_MAP_DENYWRITE 0x0800u
+#define MW_MAP_EXECUTABLE 0x1000u
+#define MW_MAP_LOCKED 0x2000u
+#define MW_MAP_NORESERVE 0x4000u
+#define MW_MAP_POPULATE 0x8000u
+#define MW_MAP_NONBLOCK 0x10000u
+#define MW_MAP_STACK 0x20000u
+#define MW_MAP_HUGETLB 0x40000u
+#define MW_MAP_SYNC 0x80000u
+#define MW_MAP_FIXED_NOREPLACE 0x100000u
+
+#define MW_MREMAP_MAYMOVE 1u
+#define MW_MREMAP_FIXED 2u
+#define MW_MREMAP_DONTUNMAP 4u
+
+#define MW_EPERM 1
+#define MW_ENOENT 2
+#define MW_EBADF 9
+#define MW_EAGAIN 11
+#define MW_ENOMEM 12
+#define MW_EACCES 13
+#define MW_EFAULT 14
+#define MW_EBUSY 16
+#define MW_EEXIST 17
+#define MW_ENODEV 19
+#define MW_EINVAL 22
+#define MW_ENOSYS 38
+#define MW_EOVERFLOW 75
+#define MW_EOPNOTSUPP 95
+
+/* ---- configuration ------------------------------------------------------ */
+
+#define MW_LINUX(major, minor) ((uint32_t)(major) * 1000u + (uint32_t)(minor))
+
+/* The newest version whose behaviour is modelled, and the default. */
+#define MW_LINUX_NEWEST MW_LINUX(7, 3)
+
+#define MW_UNLIMITED UINT64_MAX
+
+/* mw_config.caps */
+#define MW_CAP_IPC_LOCK 0x1u   /* not bound by limit_memlock */
+#define MW_CAP_SYS_RAWIO 0x2u  /* may map below min_addr */
+#define MW_CAP_SYS_ADMIN 0x4u  /* may use the commit reserve (overcommit mode 2) */
+
+/* mw_config.options */
+#define MW_OPT_THP 0x1u       /* the kernel has transparent huge pages: large
+                                 anonymous mappings are placed aligned (SPEC PLACE-7) */
+#define MW_OPT_DEFECTS 0x2u   /* imitate Linux's own defects (rows marked so) */
+#define MW_OPT_BOTTOM_UP 0x4u /* the legacy layout: search upwards from mmap_base */
+#define MW_OPT_NO_NX 0x8u     /* reserved for READ_IMPLIES_EXEC personalities:
+                                 PROT_READ implies PROT_EXEC */
+
+struct mw_frames;
+struct mw_object;
+
+/*
+ * How a space is to behave. mw_config_init fills in the defaults given in
+ * brackets; change what differs. Copied by mw_space_create.
+ */
+struct mw_config {
+    const struct mw_port *port;  /* required; borrowed until the space is gone */
+    struct mw_frames *frames;    /* where pages and page tables come from. NULL: a
+                                    *layout-only* space, which keeps VMAs and counters
+                                    but no pages: mw_fault, mw_read, mw_write answer
+                                    MW_ENOSYS [NULL] */
+    uint64_t id;                 /* handed to the port's flush [0] */
+    uint32_t linux_version;      /* MW_LINUX(major, minor) [MW_LINUX_NEWEST] */
+    uint32_t page_shift;         /* 12, 14 or 16 [12] */
+    uint32_t levels;             /* page-table levels, 0: as many as task_size needs [0] */
+    uint32_t options;            /* MW_OPT_... [MW_OPT_THP] */
+    uint32_t caps;               /* MW_CAP_... [0] */
+    uint32_t overcommit;         /* 0 heuristic, 1 always, 2 never [0] */
+    uint64_t task_size;          /* first address beyond user space [0x7ffffffff000] */
+    uint64_t min_addr;           /* vm.mmap_min_addr [65536] */
+    uint64_t mmap_base;          /* mmap searches downwards from here [0x7ffff7fff000] */
+    uint64_t low_base;           /* where an upwards search starts [task_size / 3] */
+    uint64_t brk_start;          /* start of the heap; 0: no heap, brk fails [0] */
+    uint64_t data_size;          /* bytes of the program's data segment, counted by
+                                    RLIMIT_DATA's brk rule [0] */
+    uint64_t stack_gap;          /* guard below a MAP_GROWSDOWN mapping, in pages [256] */
+    uint64_t limit_as;           /* RLIMIT_AS, bytes [MW_UNLIMITED] */
+    uint64_t limit_data;         /* RLIMIT_DATA, bytes [MW_UNLIMITED] */
+    uint64_t limit_memlock;      /* RLIMIT_MEMLOCK, bytes [MW_UNLIMITED] */
+    uint64_t limit_stack;        /* RLIMIT_STACK, bytes [8 MiB] */
+    uint64_t max_map_count;      /* vm.max_map_count [65530] */
+    uint64_t ram_pages;          /* RAM + swap, for overcommit mode 0 [MW_UNLIMITED] */
+    uint64_t commit_limit;       /* pages, for overcommit mode 2 [MW_UNLIMITED] */
+};
+
+/* Sets every field to its default. `port` is borrowed, see mw_config.port. */
+void mw_config_init(struct mw_config *config, const struct mw_port *port);
+
+/* ---- why a call failed -------------------------------------------------- */
+
+/*
+ * The reason of a failure. Filled in only when a call fails (err != 0) or when
+ * a call succeeds in part; zeroed otherwise.
+ */
+struct mw_why {
+    int32_t err;       /* the errno, positive; 0: none */
+    uint32_t reason;   /* an entry of src/linux/reason.def */
+    uint64_t addr;     /* the address or range concerned, */
+    uint64_t end;      /*   [addr, end); 0, 0: none */
+    uint64_t have;     /* the amount asked for or reached, and */
+    uint64_t limit;    /*   the limit it ran into; unit as the text says */
+};
+
+/* The rule in SPEC.md, such as "MREMAP-12". Static storage; "" when why is empty. */
+const char *mw_why_rule(const struct mw_why *why);
+
+/* A short, stable name of the reason, such as "old_range_leaves_vma". Static storage. */
+const char *mw_why_name(const struct mw_why *why);
+
+/*
+ * Writes the reason as one English sentence, without newline, into `buf`
+ * (`size` bytes, always terminated when size > 0). Returns the length that
+ * the whole sentence has.
+ */
+size_t mw_why_text(const struct mw_why *why, char *buf, size_t size);
+
+/* The name of a Linux errno, such as "EFAULT"; "0" for 0; "E?" for unknown ones. */
+const char *mw_errno_name(int err);
+
+/* ---- frames: where pages come from -------------------------------------- */
+
+/*
+ * A pool of page frames over one range of host memory, so that an embedder
+ * maps its guest RAM once. `base` (aligned to 1 << page_shift) and its `bytes`
+ * (whole pages) are borrowed until mw_frames_destroy; one pool may serve many
+ * spaces with the same page_shift. A frame is zeroed before it becomes visible
+ * in a space. Errors: MW_EINVAL (alignment, size, page_shift), MW_ENOMEM.
+ */
+int mw_frames_create(const struct mw_port *port, void *base, uint64_t bytes,
+                     uint32_t page_shift, struct mw_frames **out);
+
+/* Every space and object that used the pool must be gone: MW_EBUSY otherwise. */
+int mw_frames_destroy(struct mw_frames *frames);
+
+/* Frames in all, and frames free. Pages, not bytes. */
+uint64_t mw_frames_total(const struct mw_frames *frames);
+uint64_t mw_frames_free(const struct mw_frames *frames);
+
+/* ---- objects: what a mapping maps --------------------------------------- */
+
+/*
+ * Something that can be mapped shared, or privately as a file: a file, a
+ * memfd, a device. Callbacks may be NULL.
+ */
+struct mw_object_ops {
+    /*
+     * Fills `page` (one page of host memory, zeroed) with the object's page
+     * number `index`, which lies below its size. 0, or a negative errno: the
+     * access gets SIGBUS. NULL: pages start as zeros.
+     */
+    int (*read)(void *ctx, uint64_t index, void *page);
+
+    /* The last reference is gone. */
+    void (*release)(void *ctx);
+};
+
+/* mw_object_create's flags */
+#define MW_OBJ_NOMERGE 0x1u     /* VMAs of this object never merge (SysV shm, hugetlb) */
+#define MW_OBJ_DONTEXPAND 0x2u  /* mappings must not grow (aio, perf rings, vdso) */
+#define MW_OBJ_PFNMAP 0x4u      /* raw device memory */
+#define MW_OBJ_THP_PLACE 0x8u   /* large mappings are placed by file offset modulo the
+                                   huge page (ext4, xfs, btrfs) */
+#define MW_OBJ_OWN_PLACE 0x10u  /* has a placement routine of its own */
+#define MW_OBJ_ANON 0x20u       /* a private mapping is anonymous memory (/dev/zero) */
+
+/*
+ * Creates an object of `size` bytes (rounded up to pages for access; SIGBUS
+ * beyond). `frames` holds its pages; NULL for layout-only use. `ops` is
+ * borrowed until the object's release. The caller owns one reference and drops
+ * it by mw_object_put; each VMA holds one of its own.
+ * Errors: MW_ENOMEM.
+ */
+int mw_object_create(const struct mw_port *port, struct mw_frames *frames,
+                     const struct mw_object_ops *ops, void *ctx, uint64_t size,
+                     uint32_t flags, struct mw_object **out);
+void mw_object_get(struct mw_object *object);
+void mw_object_put(struct mw_object *object);
+
+/* The ctx given at creation. NULL for the engine's own (shared anonymous) objects. */
+void *mw_object_ctx(const struct mw_object *object);
+
+/* The flags given at creation. */
+uint32_t mw_object_flags(const struct mw_object *object);
+
+/* mw_file.mode */
+#define MW_FILE_READ 0x1u
+#define MW_FILE_WRITE 0x2u
+#define MW_FILE_NOEXEC 0x4u /* on a file system mounted noexec */
+#define MW_FILE_APPEND 0x8u /* an append-only inode */
+#define MW_FILE_NOMMAP 0x10u /* its kind can't be mapped: ENODEV */
+
+/* An open file: an object and how it was opened. */
+struct mw_file {
+    struct mw_object *object;
+    uint32_t mode;
+};
+
+/* ---- spaces ------------------------------------------------------------- */
+
+struct mw_space;
+
+/*
+ * Creates an empty space. Errors: MW_EINVAL (a value out of its range),
+ * MW_ENOMEM. The caller owns it and ends it by mw_space_destroy, which gives
+ * back every page, table and struct.
+ */
+int mw_space_create(const struct mw_config *config, struct mw_space **out);
+void mw_space_destroy(struct mw_space *space);
+
+/* The configuration in force; borrowed. */
+const struct mw_config *mw_space_config(const struct mw_space *space);
+
+/* Which limit: the resources of setrlimit(2) that these calls look at. */
+enum mw_limit { MW_LIMIT_AS, MW_LIMIT_DATA, MW_LIMIT_MEMLOCK, MW_LIMIT_STACK };
+
+/* Changes a limit, in bytes; MW_UNLIMITED for none. Takes effect on the next call. */
+void mw_set_limit(struct mw_space *space, enum mw_limit which, uint64_t bytes);
+
+/* Changes the capabilities, MW_CAP_... */
+void mw_set_caps(struct mw_space *space, uint32_t caps);
+
+/* Changes where the downwards search starts. MW_EINVAL if beyond task_size or unaligned. */
+int mw_set_mmap_base(struct mw_space *space, uint64_t base);
+
+/*
+ * Sets the heap's start and current end, as PR_SET_MM does at a snapshot's
+ * restoration; no mapping is made. MW_EINVAL if end < start.
+ */
+int mw_set_brk(struct mw_space *space, uint64_t start, uint64_t end);
+
+/* mw_set_future's flags: what each new mapping gets, mlockall(2)'s MCL_FUTURE. */
+#define MW_FUTURE_LOCK 0x1u
+#define MW_FUTURE_ONFAULT 0x2u
+void mw_set_future(struct mw_space *space, uint32_t flags);
+
+/* ---- the calls ---------------------------------------------------------- */
+
+/*
+ * mmap(2). `offset` in bytes, a multiple of the page. `file` is borrowed for
+ * the call; NULL without MW_MAP_ANONYMOUS is a bad descriptor.
+ * Returns the address. Errors, in this order (SPEC MMAP):
+ *   EBADF     no file and not anonymous
+ *   EINVAL    length 0; unaligned offset (before all else); no or two types;
+ *             MAP_FIXED at an unaligned address
+ *   ENOMEM    length rounds to 0 or finds no room; more mappings than
+ *             max_map_count; RLIMIT_AS, RLIMIT_DATA; commit limit
+ *   EOVERFLOW offset + length exceed 64 bits
+ *   EPERM     below min_addr; MAP_LOCKED without the right; noexec file
+ *   EEXIST    MAP_FIXED_NOREPLACE over a mapping
+ *   EAGAIN    MAP_LOCKED beyond RLIMIT_MEMLOCK
+ *   EACCES    the file's mode does not allow it
+ *   ENODEV    a file that can't be mapped
+ *   EOPNOTSUPP a flag that MAP_SHARED_VALIDATE does not know
+ */
+int64_t mw_mmap(struct mw_space *space, uint64_t addr, uint64_t length, uint32_t prot,
+                uint32_t flags, const struct mw_file *file, uint64_t offset,
+                struct mw_why *why);
+
+/*
+ * munmap(2). Holes are fine. Errors: EINVAL (unaligned, length 0, beyond
+ * task_size), ENOMEM (a split would exceed max_map_count), EPERM (sealed).
+ */
+int64_t mw_munmap(struct mw_space *space, uint64_t addr, uint64_t length, struct mw_why *why);
+
+/*
+ * mprotect(2). Applies mapping by mapping from the front: at the first failure
+ * (a hole: ENOMEM; a file not opened for it: EACCES; a limit: ENOMEM; sealed:
+ * EPERM) what lies before stays changed, as on Linux. EINVAL: unaligned
+ * address, unknown bits, PROT_GROWSDOWN on a mapping that does not grow.
+ */
+int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint32_t prot,
+                    struct mw_why *why);
+
+/*
+ * brk(2) as the system call has it: returns the new end of the heap, or the
+ * unchanged one when it could not be moved (then `why` tells). 0 asks.
+ */
+uint64_t mw_brk(struct mw_space *space, uint64_t brk, struct mw_why *why);
+
+/*
+ * mremap(2): resize, shrink, or move ONE mapping (MW_MREMAP_MAYMOVE, _FIXED).
+ * Returns the (new) address. Errors, in Linux's order: SPEC MREMAP.
+ * CAVEATS.md says what is not modelled yet; such a request gets ENOSYS with a
+ * reason that says so, never a wrong success.
+ */
+int64_t mw_mremap(struct mw_space *space, uint64_t old_addr, uint64_t old_size,
+                  uint64_t new_size, uint32_t flags, uint64_t new_addr, struct mw_why *why);
+
+/* ---- access ------------------------------------------------------------- */
+
+#define MW_ACCESS_READ 0x1u
+#define MW_ACCESS_WRITE 0x2u
+#define MW_ACCESS_EXEC 0x4u
+
+/* What an access meets. */
+enum mw_fault_result {
+    MW_FAULT_OK = 0,
+    MW_FAULT_SEGV_MAPERR,  /* SIGSEGV, SEGV_MAPERR: nothing is mapped there */
+    MW_FAULT_SEGV_ACCERR,  /* SIGSEGV, SEGV_ACCERR: the protection forbids it */
+    MW_FAULT_BUS_ADRERR,   /* SIGBUS, BUS_ADRERR: beyond the object's end, or it can't be read */
+    MW_FAULT_OOM,          /* no frame or no memory; nothing changed, try again */
+    MW_FAULT_NOSYS         /* a layout-only space */
+};
+
+/*
+ * Makes one access (one of MW_ACCESS_...) at `addr` possible: populates,
+ * copies on write, extends a stack. Afterwards the page tables allow it.
+ */
+enum mw_fault_result mw_fault(struct mw_space *space, uint64_t addr, uint32_t access);
+
+/*
+ * Copies from or to the guest, faulting as needed, and stops exactly where
+ * Linux's copy would: at the first byte that can't be accessed. Returns the
+ * number of bytes copied; `*fault` (may be NULL) tells why it stopped.
+ */
+uint64_t mw_read(struct mw_space *space, uint64_t addr, void *buf, uint64_t length,
+                 enum mw_fault_result *fault);
+uint64_t mw_write(struct mw_space *space, uint64_t addr, const void *buf, uint64_t length,
+                  enum mw_fault_result *fault);
+
+/*
+ * The physical address (offset from the pool's base) of the top-level page
+ * table, for a CPU or an emulator's walker; 0 for a layout-only space. It is
+ * constant for the space's life.
+ */
+uint64_t mw_root(const struct mw_space *space);
+
+/* ---- inspection and import ---------------------------------------------- */
+
+/* mw_vma.flags */
+#define MW_VM_READ 0x1ull
+#define MW_VM_WRITE 0x2ull
+#define MW_VM_EXEC 0x4ull
+#define MW_VM_SHARED 0x8ull
+#define MW_VM_MAYREAD 0x10ull
+#define MW_VM_MAYWRITE 0x20ull
+#define MW_VM_MAYEXEC 0x40ull
+#define MW_VM_MAYSHARE 0x80ull /* mapped MAP_SHARED, perhaps of a read-only file */
+#define MW_VM_GROWSDOWN 0x100ull
+#define MW_VM_LOCKED 0x200ull
+#define MW_VM_LOCKONFAULT 0x400ull
+#define MW_VM_NORESERVE 0x800ull
+#define MW_VM_ACCOUNT 0x1000ull
+#define MW_VM_DONTEXPAND 0x2000ull
+#define MW_VM_PFNMAP 0x4000ull
+#define MW_VM_IO 0x8000ull
+#define MW_VM_MIXEDMAP 0x10000ull
+#define MW_VM_HUGETLB 0x20000ull
+#define MW_VM_DONTCOPY 0x40000ull
+#define MW_VM_WIPEONFORK 0x80000ull
+#define MW_VM_DONTDUMP 0x100000ull
+#define MW_VM_SEQ_READ 0x200000ull
+#define MW_VM_RAND_READ 0x400000ull
+#define MW_VM_HUGEPAGE 0x800000ull
+#define MW_VM_NOHUGEPAGE 0x1000000ull
+#define MW_VM_MERGEABLE 0x2000000ull
+#define MW_VM_SEALED 0x4000000ull
+#define MW_VM_DROPPABLE 0x8000000ull
+#define MW_VM_UFFD 0x10000000ull
+#define MW_VM_SYNC 0x20000000ull
+
+/*
+ * One mapping. In an import every field is read; `anon` 0 says untouched.
+ */
+struct mw_vma {
+    uint64_t start;             /* bytes, page aligned */
+    uint64_t end;               /* bytes, page aligned, > start */
+    uint64_t offset;            /* bytes into the object; for anonymous memory the
+                                   address it belongs to (its identity) */
+    uint64_t flags;             /* MW_VM_... */
+    uint64_t anon;              /* identity of its private pages, 0: none written yet.
+                                   Equal numbers: pieces that may merge. See MW_ANON_FORKED */
+    struct mw_object *object;   /* borrowed; NULL: anonymous private memory */
+};
+
+/* In mw_vma.anon: inherited through fork, and so shared with a parent (SPEC MERGE-6). */
+#define MW_ANON_FORKED 0x8000000000000000ull
+
+/*
+ * The first mapping that ends above `addr` (which may lie in it or below it).
+ * False: none.
+ */
+bool mw_find_vma(const struct mw_space *space, uint64_t addr, struct mw_vma *out);
+
+/*
+ * Adds a mapping exactly as given: no merge, no limit, no page. For taking over
+ * an existing layout. EINVAL: unaligned, empty, beyond task_size, or over an
+ * existing mapping. ENOMEM.
+ */
+int mw_import(struct mw_space *space, const struct mw_vma *vma);
+
+/*
+ * Changes the flags of every mapping inside [start, end) exactly to
+ * (flags & ~clear) | set, without limit checks and, with `merge`, merging as
+ * the kernel does after a change of flags. EINVAL: unaligned. ENOMEM.
+ */
+int mw_import_flags(struct mw_space *space, uint64_t start, uint64_t end, uint64_t clear,
+                    uint64_t set, bool merge);
+
+/*
+ * Notes that private memory in [start, end) has been written to, as a write
+ * fault would: each private mapping there takes on an anonymous identity
+ * (SPEC ANON-1..3). No page is made. Never fails.
+ */
+void mw_touch(struct mw_space *space, uint64_t start, uint64_t end);
+
+/* Counters, in pages unless said otherwise. */
+struct mw_stats {
+    uint64_t map_count;   /* mappings */
+    uint64_t total;       /* VmSize */
+    uint64_t data;        /* VmData */
+    uint64_t stack;       /* VmStk */
+    uint64_t exec;        /* VmExe + VmLib */
+    uint64_t locked;      /* VmLck */
+    uint64_t committed;   /* what this space counts in Committed_AS */
+    uint64_t resident;    /* VmRSS: pages present */
+    uint64_t tables;      /* page-table pages in use */
+    uint64_t brk_start;   /* bytes */
+    uint64_t brk;         /* bytes */
+};
+void mw_stats(const struct mw_space *space, struct mw_stats *out);
+
+/*
+ * Recomputes what the space keeps (order, counts, gaps, counters, page-table
+ * contents, frame references that it can see) and compares. 0 when sound; else
+ * the number of a check that failed, and its text in `*what` (static storage;
+ * may be NULL).
+ */
+int mw_check(const struct mw_space *space, const char **what);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.h - what an observed program did, one event at a time, whether a
+ * tracer saw it (trace/ptrace.c) or a recorded log says so (trace/strace.c).
+ */
+#ifndef MAPWRIGHT_TOOLS_EVENT_H
+#define MAPWRIGHT_TOOLS_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum event_kind {
+    EVENT_CALL,  /* a memory call returned */
+    EVENT_EXEC,  /* an exec succeeded: the address space is new */
+    EVENT_FORK,  /* result = the child's id; `shares_vm` for threads and vfork */
+    EVENT_EXIT   /* the task is gone; result = wait status where known */
+};
+
+enum call_nr {
+    CALL_MMAP, CALL_MUNMAP, CALL_MPROTECT, CALL_BRK, CALL_MREMAP,
+    CALL_MADVISE, CALL_MLOCK, CALL_MLOCK2, CALL_MUNLOCK, CALL_MLOCKALL, CALL_MUNLOCKALL,
+    CALL_PKEY_MPROTECT, CALL_MSEAL, CALL_REMAP_FILE_PAGES, CALL_SHMAT, CALL_SHMDT,
+    CALL_IO_SETUP, CALL_IO_DESTROY, CALL_PRCTL, CALL_PRLIMIT, CALL_SETRLIMIT,
+    CALL_PROCESS_MADVISE, CALL_USERFAULTFD, CALL_MSYNC, CALL_MINCORE, CALL_OTHER,
+    CALL_COUNT
+};
+
+/* An open file as an mmap met it. */
+struct event_file {
+    bool known;
+    uint64_t dev, ino;  /* 0, 0 where the log does not tell */
+    uint64_t size;      /* bytes, at the time of the call */
+    uint32_t mode;      /* MW_FILE_... */
+    uint32_t object;    /* MW_OBJ_... */
+    char path[256];     /* cut if longer; for people */
+};
+
+struct event {
+    enum event_kind kind;
+    int tid;             /* who did it */
+    enum call_nr call;
+    const char *name;    /* the call's name, static storage */
+    uint64_t arg[6];
+    int64_t result;      /* address, 0, or -errno */
+    bool result_known;   /* false: cut off, or "?" in a log */
+    bool shares_vm;      /* EVENT_FORK */
+    struct event_file file; /* of an mmap of a file */
+    const char *where;   /* "file:line" of a log, "" otherwise */
+};
+
+#endif
