@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmap.c - mmap(2).
+ *
+ * The checks stand in Linux's order: what is wrong first is reported. Rules
+ * MMAP-1..17 in SPEC.md.
+ */
+#include "calls/unmap.h"
+#include "space/account.h"
+#include "space/fault.h"
+#include "vma/edit.h"
+#include "vma/place.h"
+
+#define TYPE_MASK 0x0fu
+
+/* The flags that MAP_SHARED_VALIDATE knows of for an ordinary file. */
+#define KNOWN_FLAGS                                                                       \
+    (MW_MAP_SHARED | MW_MAP_PRIVATE | MW_MAP_FIXED | MW_MAP_ANONYMOUS | MW_MAP_DENYWRITE | \
+     MW_MAP_EXECUTABLE | MW_MAP_GROWSDOWN | MW_MAP_LOCKED | MW_MAP_NORESERVE |            \
+     MW_MAP_POPULATE | MW_MAP_NONBLOCK | MW_MAP_STACK | MW_MAP_HUGETLB | MW_MAP_32BIT |    \
+     0x04000000u /* MAP_UNINITIALIZED */ | 0x80u /* MAP_ABOVE4G */)
+
+/* The largest offset of a file. */
+#define FILE_MAX 0x7fffffffffffffffull
+
+/* What the caller asks for, and what comes of it. */
+struct request {
+    uint64_t addr, length, offset;
+    uint32_t prot, flags;
+    const struct mw_file *file;
+    struct mw_object *shared; /* made for a shared anonymous mapping */
+    struct mw_vma v;          /* the result */
+};
+
+static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t flags)
+{
+    uint64_t f = prot & (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC);
+
+    if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ))
+        f |= MW_VM_EXEC;
+    f |= MW_VM_MAYREAD | MW_VM_MAYWRITE | MW_VM_MAYEXEC | s->future;
+    if (flags & MW_MAP_GROWSDOWN)
+        f |= MW_VM_GROWSDOWN;
+    if (flags & MW_MAP_LOCKED)
+        f |= MW_VM_LOCKED;
+    if ((flags & MW_MAP_STACK) && (s->cfg.options & MW_OPT_THP) && space_has(s, ROW_STACK_NOHUGEPAGE))
+        f |= MW_VM_NOHUGEPAGE;
+    return f;
+}
+
+/* ---- decide ---------------------------------------------------------------------- */
+
+static int check_arguments(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    if (!aligned(s, q->offset))
+        return why_amount(why, WHY_offset_unaligned, q->offset, 0);
+    if (!(q->flags & MW_MAP_ANONYMOUS) && !q->file)
+        return why_plain(why, WHY_bad_fd);
+    if (q->flags & MW_MAP_ANONYMOUS)
+        q->file = NULL;
+    if (q->flags & MW_MAP_HUGETLB)
+        return q->file ? why_plain(why, WHY_hugetlb_file) : why_plain(why, WHY_not_modelled);
+    if (!q->length)
+        return why_at(why, WHY_length_zero, q->addr, q->addr);
+    if (!round_up(s, q->length))
+        return why_amount(why, WHY_length_wraps, q->length, 0);
+    q->length = round_up(s, q->length);
+    if (s->tree.count > s->cfg.max_map_count)
+        return why_amount(why, WHY_map_count, s->tree.count, s->cfg.max_map_count);
+    return 0;
+}
+
+/* A hint is rounded down, and up to where the caller may map. */
+static uint64_t usable_hint(const struct mw_space *s, uint64_t hint)
+{
+    hint = page_down(hint, s->cfg.page_shift);
+    return hint && hint < s->cfg.min_addr ? round_up(s, s->cfg.min_addr) : hint;
+}
+
+static int choose_address(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    bool fixed = q->flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE);
+    struct place p = { .hint = fixed ? q->addr : usable_hint(s, q->addr), .length = q->length,
+                       .offset = q->file ? q->offset : 0,
+                       .flags = (q->flags & MW_MAP_32BIT) | (fixed ? MW_MAP_FIXED : 0),
+                       .object = q->file ? q->file->object : NULL };
+    int64_t at;
+
+    if (!q->file && (q->flags & TYPE_MASK) == MW_MAP_SHARED)
+        p.flags |= MW_MAP_SHARED;
+    at = place_find(s, &p, why);
+    if (at < 0)
+        return (int)at;
+    q->v.start = (uint64_t)at;
+    q->v.end = q->v.start + q->length;
+    if (q->flags & MW_MAP_FIXED_NOREPLACE) {
+        const struct mw_vma *v = tree_at(tree_find(&s->tree, q->v.start));
+
+        if (v && v->start < q->v.end)
+            return why_at(why, WHY_taken, q->v.start, q->v.end);
+    }
+    return 0;
+}
+
+static int check_lock(const struct mw_space *s, const struct request *q, struct mw_why *why)
+{
+    if ((q->flags & MW_MAP_LOCKED) && !s->cfg.limit_memlock && !(s->cfg.caps & MW_CAP_IPC_LOCK))
+        return why_plain(why, WHY_lock_not_allowed);
+    return account_lock(s, q->v.flags, q->length, why);
+}
+
+static int check_shared_file(struct request *q, struct mw_why *why)
+{
+    uint32_t mode = q->file->mode;
+
+    if ((q->prot & MW_PROT_WRITE) && !(mode & MW_FILE_WRITE))
+        return why_plain(why, WHY_file_not_writable);
+    if ((mode & MW_FILE_APPEND) && (mode & MW_FILE_WRITE))
+        return why_plain(why, WHY_file_append_only);
+    q->v.flags |= MW_VM_SHARED | MW_VM_MAYSHARE;
+    if (!(mode & MW_FILE_WRITE))
+        q->v.flags &= ~(MW_VM_MAYWRITE | MW_VM_SHARED);
+    return 0;
+}
+
+static int check_file(struct request *q, struct mw_why *why)
+{
+    uint32_t type = q->flags & TYPE_MASK, mode = q->file->mode;
+    int err = 0;
+
+    if (q->offset > FILE_MAX || q->length > FILE_MAX - q->offset)
+        return why_plain(why, WHY_offset_overflow);
+    if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~KNOWN_FLAGS))
+        return why_amount(why, WHY_flag_unknown, q->flags & ~KNOWN_FLAGS, 0);
+    if (type == MW_MAP_SHARED || type == MW_MAP_SHARED_VALIDATE)
+        err = check_shared_file(q, why);
+    else if (type != MW_MAP_PRIVATE)
+        err = why_plain(why, WHY_mmap_no_type);
+    if (err)
+        return err;
+    if (!(mode & MW_FILE_READ))
+        return why_plain(why, WHY_file_not_readable);
+    if ((mode & MW_FILE_NOEXEC) && (q->v.flags & MW_VM_EXEC))
+        return why_plain(why, WHY_file_noexec);
+    if (mode & MW_FILE_NOEXEC)
+        q->v.flags &= ~MW_VM_MAYEXEC;
+    if (mode & MW_FILE_NOMMAP)
+        return why_plain(why, WHY_file_no_mmap);
+    if (q->v.flags & MW_VM_GROWSDOWN)
+        return why_plain(why, WHY_growsdown_shared);
+    q->v.object = q->file->object;
+    q->v.offset = q->offset;
+    return 0;
+}
+
+static int check_droppable(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    if (!space_has(s, ROW_DROPPABLE))
+        return why_plain(why, WHY_mmap_no_type);
+    if (q->flags & (MW_MAP_LOCKED | MW_MAP_GROWSDOWN))
+        return why_plain(why, WHY_droppable_file);
+    q->v.flags |= MW_VM_DROPPABLE | MW_VM_NORESERVE | MW_VM_WIPEONFORK | MW_VM_DONTDUMP;
+    return 0;
+}
+
+static int check_anonymous(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    q->v.offset = q->v.start;
+    switch (q->flags & TYPE_MASK) {
+    case MW_MAP_PRIVATE:
+        return 0;
+    case MW_MAP_DROPPABLE:
+        return check_droppable(s, q, why);
+    case MW_MAP_SHARED:
+        if (q->v.flags & MW_VM_GROWSDOWN)
+            return why_plain(why, WHY_growsdown_shared);
+        q->v.flags |= MW_VM_SHARED | MW_VM_MAYSHARE;
+        q->v.offset = 0;
+        return 0;
+    case MW_MAP_SHARED_VALIDATE:
+        return why_plain(why, WHY_validate_anonymous);
+    default:
+        return why_plain(why, WHY_mmap_no_type);
+    }
+}
+
+/* What is replaced makes room, in the address space and in what is promised. */
+static int check_limits(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    uint64_t pages = to_pages(s, q->length);
+    struct unmap_sum gone;
+    int err = unmap_decide(s, q->v.start, q->v.end, &gone, why);
+
+    if (err)
+        return err;
+    if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
+        q->v.flags |= MW_VM_NORESERVE;
+    err = account_room(s, q->v.flags, pages - gone.pages, why);
+    if (err)
+        return err;
+    if (account_is_charged(q->v.flags)) {
+        q->v.flags |= MW_VM_ACCOUNT;
+        return account_commit(s, sub_floor(pages, gone.charged), why);
+    }
+    if (!q->file && (q->v.flags & MW_VM_SHARED) && !(q->v.flags & MW_VM_NORESERVE))
+        return account_commit(s, pages, why);
+    return 0;
+}
+
+static int decide(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    int err = check_arguments(s, q, why);
+
+    if (!err)
+        err = choose_address(s, q, why);
+    if (err)
+        return err;
+    q->v.flags = vm_flags_of(s, q->prot, q->flags);
+    err = check_lock(s, q, why);
+    if (!err)
+        err = q->file ? check_file(q, why) : check_anonymous(s, q, why);
+    if (!err)
+        err = check_limits(s, q, why);
+    return err;
+}
+
+/* ---- reserve, commit, finish -------------------------------------------------------- */
+
+static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    int err = space_reserve(s, EDIT_REMOVE + EDIT_INSERT, why);
+
+    if (err || q->file || !(q->v.flags & MW_VM_SHARED))
+        return err;
+    if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL, q->length, 0, &q->shared))
+        return why_plain(why, WHY_no_memory);
+    q->v.object = q->shared;
+    return 0;
+}
+
+static void commit(struct mw_space *s, struct request *q)
+{
+    unmap_commit(s, q->v.start, q->v.end);
+    edit_insert(s, &q->v);
+    object_put(q->shared); /* the VMA holds its own */
+}
+
+static void finish(struct mw_space *s, const struct request *q)
+{
+    bool now = (q->flags & (MW_MAP_POPULATE | MW_MAP_NONBLOCK)) == MW_MAP_POPULATE;
+
+    if (now || (q->v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED)
+        fault_populate(s, q->v.start, q->v.end);
+}
+
+int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint32_t prot,
+                uint32_t flags, const struct mw_file *file, uint64_t offset, struct mw_why *why)
+{
+    struct request q = { .addr = addr, .length = length, .offset = offset,
+                         .prot = prot, .flags = flags, .file = file };
+    int err;
+
+    why_clear(why);
+    space_enter(s);
+    err = decide(s, &q, why);
+    if (!err)
+        err = reserve(s, &q, why);
+    if (!err) {
+        commit(s, &q);
+        finish(s, &q);
+    }
+    space_leave(s);
+    return err ? err : (int64_t)q.v.start;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mprotect.c - mprotect(2).
+ *
+ * Linux applies it mapping by mapping and stops at the first that refuses, so
+ * the decision is made for each as it is reached. Rules MPROT-1..7.
+ */
+#include "space/account.h"
+#include "space/fault.h"
+#include "vma/edit.h"
+
+#define PROT_RWX (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC)
+#define GROWS (MW_PROT_GROWSDOWN | MW_PROT_GROWSUP)
+
+static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t length,
+                           uint32_t prot, uint64_t *end, struct mw_why *why)
+{
+    *end = addr + round_up(s, length);
+    if ((prot & GROWS) == GROWS)
+        return why_plain(why, WHY_prot_grows_both);
+    if (!aligned(s, addr))
+        return why_at(why, WHY_addr_unaligned, addr, addr);
+    if (!length)
+        return 0;
+    if (*end <= addr)
+        return why_fail(why, WHY_prot_wraps, (struct mw_range){ addr, addr }, length, 0);
+    if (prot & ~(PROT_RWX | MW_PROT_SEM | GROWS))
+        return why_amount(why, WHY_prot_unknown, prot, 0);
+    return 0;
+}
+
+/* PROT_GROWSDOWN extends the range to the start of a growing mapping. */
+static int check_start(const struct mw_space *s, uint64_t *start, uint64_t end, uint32_t prot,
+                       struct mw_why *why)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, *start));
+
+    if (!v || v->start >= end)
+        return why_at(why, WHY_prot_hole, *start, end);
+    if (prot & MW_PROT_GROWSDOWN) {
+        if (!(v->flags & MW_VM_GROWSDOWN))
+            return why_at(why, WHY_prot_not_growing, v->start, v->end);
+        *start = v->start;
+        return 0;
+    }
+    if (v->start > *start)
+        return why_at(why, WHY_prot_hole, *start, end);
+    if (prot & MW_PROT_GROWSUP)
+        return why_at(why, WHY_prot_not_growing, v->start, v->end);
+    return 0;
+}
+
+/* The flags that `v` gets; what the caller may not have is refused. */
+static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, uint32_t prot)
+{
+    uint64_t access = prot & PROT_RWX;
+
+    if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ) && (v->flags & MW_VM_MAYEXEC))
+        access |= MW_VM_EXEC;
+    return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)) | access;
+}
+
+/* Memory that becomes writable is promised; untouched memory that becomes read-only no longer. */
+static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t pages,
+                    uint64_t *flags, struct mw_why *why)
+{
+    const uint64_t settled = MW_VM_ACCOUNT | MW_VM_WRITE | MW_VM_HUGETLB | MW_VM_SHARED |
+                             MW_VM_NORESERVE;
+
+    if (!(*flags & MW_VM_WRITE)) {
+        if (space_has(s, ROW_READONLY_GIVES_BACK) && !v->object && !v->anon)
+            *flags &= ~MW_VM_ACCOUNT;
+        return 0;
+    }
+    if (account_room(s, *flags, pages, NULL) && !account_room(s, v->flags, pages, NULL))
+        return account_room(s, *flags, pages, why);
+    if (v->flags & settled)
+        return 0;
+    *flags |= MW_VM_ACCOUNT;
+    return account_commit(s, pages, why);
+}
+
+static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t pages,
+                      uint32_t prot, uint64_t *flags, struct mw_why *why)
+{
+    *flags = new_flags(s, v, prot);
+    if (*flags & ~(*flags >> 4) & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC))
+        return why_at(why, WHY_prot_not_allowed, v->start, v->end);
+    if (v->flags & MW_VM_SEALED)
+        return why_at(why, WHY_sealed, v->start, v->end);
+    if (*flags == v->flags)
+        return 0;
+    return recharge(s, v, pages, flags, why);
+}
+
+static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t old,
+                      uint64_t flags, struct mw_why *why)
+{
+    if (flags == old)
+        return 0;
+    if (!edit_modify(s, start, end, flags, true))
+        return why_fail(why, WHY_prot_split, (struct mw_range){ start, end }, s->tree.count,
+                        s->cfg.max_map_count);
+    pmap_protect(&s->pmap, start, end, flags);
+    space_flush(s, start, end);
+    if ((old & (MW_VM_WRITE | MW_VM_SHARED | MW_VM_LOCKED)) == MW_VM_LOCKED && (flags & MW_VM_WRITE))
+        fault_populate(s, start, end);
+    return 0;
+}
+
+/* From mapping to mapping, up to the first that is missing or refuses. */
+static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint32_t prot,
+                 struct mw_why *why)
+{
+    while (start < end) {
+        const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+        uint64_t next, flags, old;
+        int err;
+
+        if (!v || v->start > start)
+            return why_at(why, WHY_prot_hole, start, end);
+        next = min_u64(v->end, end);
+        old = v->flags;
+        err = decide_one(s, v, to_pages(s, next - start), prot, &flags, why);
+        if (!err)
+            err = commit_one(s, start, next, old, flags, why);
+        if (err)
+            return err;
+        start = next;
+    }
+    return 0;
+}
+
+int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint32_t prot,
+                    struct mw_why *why)
+{
+    uint64_t end;
+    int err;
+
+    why_clear(why);
+    space_enter(s);
+    err = check_arguments(s, addr, length, prot, &end, why);
+    if (!err && length) {
+        err = check_start(s, &addr, end, prot, why);
+        if (!err)
+            err = space_reserve(s, 2 * EDIT_MODIFY, why);
+        if (!err)
+            err = apply(s, addr, end, prot, why);
+    }
+    space_leave(s);
+    return err;
+}

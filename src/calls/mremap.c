@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mremap.c - mremap(2): resize or move a mapping.
+ *
+ * A request is decided whole before anything changes: the decision is a plan,
+ * and the plan can't fail. Where Linux itself fails after it has cut away the
+ * destination or the tail, the plan says so. Rules MREMAP-1..24 in SPEC.md.
+ */
+#include "calls/unmap.h"
+#include "space/account.h"
+#include "space/fault.h"
+#include "vma/edit.h"
+#include "vma/place.h"
+
+#define KNOWN_FLAGS (MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
+#define PLACED (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
+
+enum action {
+    STAY,   /* nothing to do */
+    SHRINK, /* cut off the tail */
+    GROW,   /* in place */
+    MOVE
+};
+
+struct remap {
+    uint64_t old, old_size, new, new_size; /* bytes, whole pages */
+    uint32_t flags;
+    struct mw_vma v;        /* the mapping at `old` */
+    /* the plan */
+    enum action action;
+    bool clear_dest;        /* unmap [new, new + new_size) first, */
+    bool cut_tail;          /*   then [old + new_size, old + old_size), */
+    int late;               /*   and then fail with this, if not 0 */
+};
+
+/* How much is moved: what the old range has of the new size. */
+static uint64_t kept(const struct remap *r) { return min_u64(r->old_size, r->new_size); }
+
+/* ---- arguments -------------------------------------------------------------------- */
+
+static int check_sizes(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    uint64_t new_size = r->new_size;
+
+    r->old_size = round_up(s, r->old_size);
+    r->new_size = round_up(s, r->new_size);
+    if (!r->new_size)
+        return why_amount(why, WHY_mremap_new_size_zero, new_size, 0);
+    if (r->new_size > s->cfg.task_size)
+        return why_amount(why, WHY_mremap_new_size_huge, new_size, s->cfg.task_size);
+    return 0;
+}
+
+/* The new address counts only where a flag says so. */
+static int check_new_address(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    struct mw_range dest = { r->new, r->new + r->new_size };
+
+    if (!aligned(s, r->new))
+        return why_at(why, WHY_mremap_new_unaligned, r->new, r->new);
+    if (r->new > s->cfg.task_size - r->new_size)
+        return why_fail(why, WHY_mremap_new_beyond, dest, r->new_size, s->cfg.task_size);
+    if (r->old + r->old_size > dest.start && dest.end > r->old)
+        return why_fail(why, WHY_mremap_overlap, dest, 0, 0);
+    if ((r->flags & MW_MREMAP_DONTUNMAP) && r->old_size != r->new_size)
+        return why_amount(why, WHY_mremap_dontunmap_size, r->old_size, r->new_size);
+    return 0;
+}
+
+static int check_arguments(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    int err;
+
+    if (r->flags & ~KNOWN_FLAGS)
+        return why_amount(why, WHY_mremap_flags, r->flags, 0);
+    if (!aligned(s, r->old))
+        return why_at(why, WHY_mremap_old_unaligned, r->old, r->old);
+    err = check_sizes(s, r, why);
+    if (err || !(r->flags & PLACED))
+        return err;
+    if (!(r->flags & MW_MREMAP_MAYMOVE))
+        return why_amount(why, WHY_mremap_needs_maymove, r->flags, 0);
+    return check_new_address(s, r, why);
+}
+
+/* A move may for a moment need several mappings more. */
+static int check_count(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    uint64_t spare = 0;
+
+    if (space_has(s, ROW_MREMAP_COUNT_ALWAYS))
+        spare = r->flags & MW_MREMAP_DONTUNMAP ? 4 : 3;
+    else if (r->flags & PLACED)
+        spare = 5;
+    if (spare && s->tree.count + spare >= s->cfg.max_map_count)
+        return why_amount(why, WHY_mremap_count, s->tree.count, s->cfg.max_map_count);
+    return 0;
+}
+
+/* ---- what is mapped there ------------------------------------------------------------ */
+
+static int find_mapping(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, r->old));
+
+    if (!v || v->start > r->old)
+        return why_at(why, WHY_mremap_not_mapped, r->old, r->old);
+    r->v = *v;
+    if (v->flags & MW_VM_SEALED)
+        return why_at(why, WHY_sealed, v->start, v->end);
+    if (v->flags & MW_VM_HUGETLB)
+        return why_plain(why, WHY_not_modelled);
+    return 0;
+}
+
+/* What is asked of the mapping that its kind refuses, before its size is looked at. */
+static int check_kind(const struct remap *r, struct mw_why *why)
+{
+    if (!r->old_size && !(r->v.flags & (MW_VM_SHARED | MW_VM_MAYSHARE)))
+        return why_at(why, WHY_mremap_private_dup, r->v.start, r->v.end);
+    if ((r->flags & MW_MREMAP_DONTUNMAP) && (r->v.flags & (MW_VM_DONTEXPAND | MW_VM_PFNMAP)))
+        return why_at(why, WHY_mremap_special, r->v.start, r->v.end);
+    return 0;
+}
+
+static int check_extent(const struct remap *r, struct mw_why *why)
+{
+    if (kept(r) > r->v.end - r->old) {
+        if (r->old_size == r->new_size && (r->flags & MW_MREMAP_FIXED))
+            return why_plain(why, WHY_not_modelled); /* many mappings, or gaps */
+        return why_fail(why, WHY_mremap_leaves_vma, (struct mw_range){ r->v.start, r->v.end },
+                        r->old + kept(r), 0);
+    }
+    if (!r->old_size || (r->flags & MW_MREMAP_DONTUNMAP))
+        return why_plain(why, WHY_not_modelled);
+    return 0;
+}
+
+static int check_growth(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    uint64_t more = r->new_size - r->old_size;
+    int err;
+
+    if (r->v.flags & (MW_VM_DONTEXPAND | MW_VM_PFNMAP))
+        return why_at(why, WHY_mremap_dontexpand, r->v.start, r->v.end);
+    err = account_lock(s, r->v.flags, more, why);
+    if (!err)
+        err = account_room(s, r->v.flags, to_pages(s, more), why);
+    return err;
+}
+
+/* Growing in place needs the end of the mapping, and room above it. */
+static bool fits_in_place(const struct mw_space *s, const struct remap *r)
+{
+    uint64_t more = r->new_size - r->old_size;
+
+    return r->v.end == r->old + r->old_size &&
+           range_within(r->v.end, more, 0, s->cfg.task_size) &&
+           place_is_free(s, r->v.end, more);
+}
+
+static int charge(const struct mw_space *s, const struct remap *r, uint64_t bytes,
+                  struct mw_why *why)
+{
+    return r->v.flags & MW_VM_ACCOUNT ? account_commit(s, to_pages(s, bytes), why) : 0;
+}
+
+/* ---- decide -------------------------------------------------------------------------- */
+
+static int decide_shrink(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    uint64_t tail = r->old + r->new_size, end;
+
+    r->action = SHRINK;
+    r->cut_tail = true;
+    if (unmap_range(s, tail, r->old_size - r->new_size, &end, NULL))
+        return why_fail(why, WHY_mremap_tail, (struct mw_range){ tail, tail },
+                        r->old_size - r->new_size, 0);
+    return unmap_decide(s, tail, end, NULL, why);
+}
+
+static struct place place_of(const struct remap *r)
+{
+    bool fixed = r->flags & MW_MREMAP_FIXED;
+
+    return (struct place){
+        .hint = fixed ? r->new : 0,
+        .length = r->new_size,
+        .offset = r->v.object ? r->v.offset + (r->old - r->v.start) : 0,
+        .flags = (fixed ? MW_MAP_FIXED : 0) | (r->v.flags & MW_VM_MAYSHARE ? MW_MAP_SHARED : 0),
+        .object = r->v.object,
+    };
+}
+
+/* The destination, and the room to note one more mapping. */
+static int decide_dest(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    struct place p = place_of(r);
+    int64_t at = place_find(s, &p, why);
+
+    if (at < 0)
+        return (int)at;
+    r->new = (uint64_t)at;
+    if (s->tree.count + 3 >= s->cfg.max_map_count)
+        return why_amount(why, WHY_mremap_count, s->tree.count, s->cfg.max_map_count);
+    return charge(s, r, r->new_size, why);
+}
+
+/* To a fixed address: destination and tail are gone when the rest is looked at. */
+static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    int err = unmap_decide(s, r->new, r->new + r->new_size, NULL, why);
+
+    if (err)
+        return err;
+    r->action = MOVE;
+    r->clear_dest = true;
+    if (r->new_size < r->old_size) {
+        r->late = decide_shrink(s, r, why);
+        r->action = MOVE;
+        r->cut_tail = !r->late;
+    }
+    if (!r->late)
+        r->late = decide_dest(s, r, why);
+    return 0;
+}
+
+static int decide_grow(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    if (fits_in_place(s, r)) {
+        r->action = GROW;
+        return charge(s, r, r->new_size - r->old_size, why);
+    }
+    if (!(r->flags & MW_MREMAP_MAYMOVE))
+        return why_at(why, WHY_mremap_blocked, r->old, r->old + r->new_size);
+    r->action = MOVE;
+    return decide_dest(s, r, why);
+}
+
+static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    bool placed = r->flags & PLACED;
+    int err = check_arguments(s, r, why);
+
+    if (!err)
+        err = check_count(s, r, why);
+    if (!err)
+        err = find_mapping(s, r, why);
+    if (err || (!placed && r->old_size == r->new_size))
+        return err;
+    if (!placed && r->new_size < r->old_size)
+        return decide_shrink(s, r, why);
+    err = check_kind(r, why);
+    if (!err)
+        err = check_extent(r, why);
+    if (!err && r->new_size > r->old_size)
+        err = check_growth(s, r, why);
+    if (err)
+        return err;
+    return placed ? decide_fixed(s, r, why) : decide_grow(s, r, why);
+}
+
+/* ---- reserve, commit, finish ------------------------------------------------------------ */
+
+static int reserve(struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    int err = space_reserve(s, 3 * EDIT_REMOVE + EDIT_INSERT, why);
+
+    if (err || r->action != MOVE || r->late)
+        return err;
+    return pmap_move_reserve(&s->pmap, r->old, r->new, kept(r)) ? 0
+                                                                : why_plain(why, WHY_no_memory);
+}
+
+/* Untouched anonymous memory belongs wherever it is; all else keeps its offset. */
+static struct mw_vma moved(const struct remap *r)
+{
+    struct mw_vma v = r->v;
+
+    v.offset = v.object || v.anon ? v.offset + (r->old - v.start) : r->new;
+    v.start = r->new;
+    v.end = r->new + r->new_size;
+    return v;
+}
+
+static void commit_move(struct mw_space *s, const struct remap *r)
+{
+    struct mw_vma v = moved(r);
+
+    edit_insert(s, &v);
+    pmap_move(&s->pmap, r->old, r->new, kept(r));
+    pmap_unreserve(&s->pmap);
+    edit_remove(s, r->old, r->old + kept(r));
+    space_flush(s, r->old, r->old + kept(r));
+}
+
+static void commit(struct mw_space *s, const struct remap *r)
+{
+    if (r->clear_dest)
+        unmap_commit(s, r->new, r->new + r->new_size);
+    if (r->cut_tail)
+        unmap_commit(s, r->old + r->new_size, r->old + r->old_size);
+    if (r->late)
+        return;
+    if (r->action == GROW)
+        edit_extend(s, r->v.end, r->old + r->new_size, space_has(s, ROW_GROW_MERGES));
+    if (r->action == MOVE)
+        commit_move(s, r);
+}
+
+/* What is locked is present; that it can't be is no error. */
+static void finish(struct mw_space *s, const struct remap *r, uint64_t at)
+{
+    if ((r->v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED &&
+        r->new_size > r->old_size)
+        fault_populate(s, at + r->old_size, at + r->new_size);
+}
+
+static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    int err = decide(s, r, why);
+    uint64_t at;
+
+    if (!err && (r->action != STAY))
+        err = reserve(s, r, why);
+    if (err)
+        return err;
+    commit(s, r);
+    if (r->late)
+        return r->late;
+    at = r->action == MOVE ? r->new : r->old;
+    finish(s, r, at);
+    return (int64_t)at;
+}
+
+int64_t mw_mremap(struct mw_space *s, uint64_t old_addr, uint64_t old_size, uint64_t new_size,
+                  uint32_t flags, uint64_t new_addr, struct mw_why *why)
+{
+    struct remap r = { .old = old_addr, .old_size = old_size, .new_size = new_size,
+                       .new = new_addr, .flags = flags };
+    int64_t result;
+
+    why_clear(why);
+    space_enter(s);
+    result = do_mremap(s, &r, why);
+    space_leave(s);
+    return result;
+}

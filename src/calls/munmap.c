@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* munmap.c - munmap(2). */
+#include "calls/unmap.h"
+
+#include "space/account.h"
+#include "vma/edit.h"
+
+int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint64_t *end,
+                struct mw_why *why)
+{
+    struct mw_range at = { start, start };
+
+    if (!aligned(s, start))
+        return why_at(why, WHY_addr_unaligned, start, start);
+    if (!range_within(start, length, 0, s->cfg.task_size))
+        return why_fail(why, WHY_beyond_task_size, at, length, s->cfg.task_size);
+    if (!length)
+        return why_at(why, WHY_length_zero, start, start);
+    *end = start + round_up(s, length);
+    return 0;
+}
+
+/* Would cutting `v` at `at` fall inside a huge page? */
+static bool cuts_huge(const struct mw_vma *v, uint64_t at)
+{
+    return (v->flags & MW_VM_HUGETLB) && at > v->start && at < v->end &&
+           ((at - v->start + v->offset) & ((2ull << 20) - 1));
+}
+
+static int decide_one(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_why *why)
+{
+    if (v->flags & MW_VM_SEALED)
+        return why_at(why, WHY_sealed, v->start, v->end);
+    if (cuts_huge(v, start))
+        return why_at(why, WHY_huge_split, start, start);
+    if (cuts_huge(v, end))
+        return why_at(why, WHY_huge_split, end, end);
+    return 0;
+}
+
+int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct unmap_sum *sum,
+                 struct mw_why *why)
+{
+    struct unmap_sum all = { 0 };
+    struct cursor c = tree_find(&s->tree, start);
+    const struct mw_vma *v = tree_at(c);
+
+    if (v && v->start < start && end < v->end && s->tree.count >= s->cfg.max_map_count)
+        return why_fail(why, WHY_unmap_splits, (struct mw_range){ v->start, v->end },
+                        s->tree.count, s->cfg.max_map_count);
+    for (; c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
+        uint64_t n;
+        int err;
+
+        v = tree_at(c);
+        err = decide_one(v, start, end, why);
+        if (err)
+            return err;
+        n = to_pages(s, min_u64(v->end, end) - max_u64(v->start, start));
+        all.pages += n;
+        all.data += account_is_data(v->flags) ? n : 0;
+        all.charged += v->flags & MW_VM_ACCOUNT ? n : 0;
+        all.locked += v->flags & MW_VM_LOCKED ? n : 0;
+    }
+    if (sum)
+        *sum = all;
+    return 0;
+}
+
+void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    pmap_zap(&s->pmap, start, end);
+    edit_remove(s, start, end);
+    space_flush(s, start, end);
+}
+
+static int64_t do_munmap(struct mw_space *s, uint64_t addr, uint64_t length, struct mw_why *why)
+{
+    uint64_t end;
+    int err = unmap_range(s, addr, length, &end, why);
+
+    if (!err)
+        err = unmap_decide(s, addr, end, NULL, why);
+    if (!err)
+        err = space_reserve(s, EDIT_REMOVE, why);
+    if (!err)
+        unmap_commit(s, addr, end);
+    return err;
+}
+
+int64_t mw_munmap(struct mw_space *s, uint64_t addr, uint64_t length, struct mw_why *why)
+{
+    int64_t r;
+
+    why_clear(why);
+    space_enter(s);
+    r = do_munmap(s, addr, length, why);
+    space_leave(s);
+    return r;
+}

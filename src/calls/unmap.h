@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* unmap.h - munmap's two halves, which mmap, brk and mremap use too. */
+#ifndef MW_CALLS_UNMAP_H
+#define MW_CALLS_UNMAP_H
+
+#include "space/space.h"
+
+/* What is mapped in a range. */
+struct unmap_sum {
+    uint64_t pages;    /* mapped */
+    uint64_t data;     /* of them RLIMIT_DATA counts */
+    uint64_t charged;  /* of them promised */
+    uint64_t locked;   /* of them locked */
+};
+
+/* May [start, end) be unmapped? 0, -ENOMEM, -EINVAL, -EPERM. Sums up what is there (`sum` may be NULL). */
+int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct unmap_sum *sum,
+                 struct mw_why *why);
+
+/* Unmaps it, pages and all. Needs EDIT_REMOVE insertions. */
+void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end);
+
+/* The checks of munmap(2)'s arguments: 0 or -EINVAL. `*end` receives the rounded end. */
+int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint64_t *end,
+                struct mw_why *why);
+
+#endif

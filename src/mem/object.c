@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* object.c - objects and the index of their pages (a radix tree over page numbers). */
+#include "mem/object.h"
+
+#include "base/mem.h"
+
+enum { NODE_BITS = 6, NODE_SLOTS = 1 << NODE_BITS };
+
+struct object_node {
+    union {
+        struct object_node *child;
+        frame_t frame;
+    } slot[NODE_SLOTS];
+};
+
+int mw_object_create(const struct mw_port *port, struct mw_frames *frames,
+                     const struct mw_object_ops *ops, void *ctx, uint64_t size,
+                     uint32_t flags, struct mw_object **out)
+{
+    struct mw_object *o = port->alloc(port->ctx, sizeof *o);
+
+    if (!o)
+        return -MW_ENOMEM;
+    *o = (struct mw_object){ .port = port, .frames = frames, .ops = ops, .ctx = ctx,
+                             .size = size, .refs = 1, .flags = flags };
+    *out = o;
+    return 0;
+}
+
+static void node_free(struct mw_object *o, struct object_node *n, uint32_t level)
+{
+    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
+        if (level > 1 && n->slot[i].child)
+            node_free(o, n->slot[i].child, level - 1);
+        else if (level == 1 && n->slot[i].frame)
+            frame_put(o->frames, n->slot[i].frame);
+    }
+    o->port->free(o->port->ctx, n, sizeof *n);
+}
+
+void mw_object_get(struct mw_object *o) { o->refs++; }
+
+void mw_object_put(struct mw_object *o)
+{
+    if (--o->refs)
+        return;
+    if (o->root)
+        node_free(o, o->root, o->height);
+    if (o->ops && o->ops->release)
+        o->ops->release(o->ctx);
+    o->port->free(o->port->ctx, o, sizeof *o);
+}
+
+void *mw_object_ctx(const struct mw_object *o) { return o->ctx; }
+uint32_t mw_object_flags(const struct mw_object *o) { return o->flags; }
+
+static struct object_node *node_new(struct mw_object *o)
+{
+    struct object_node *n = o->port->alloc(o->port->ctx, sizeof *n);
+
+    if (n)
+        memset(n, 0, sizeof *n);
+    return n;
+}
+
+/* Does an index of this height reach page number `index`? */
+static bool covers(uint32_t height, uint64_t index)
+{
+    return height * NODE_BITS >= 64 || index >> (height * NODE_BITS) == 0;
+}
+
+/* Adds levels until `index` is reachable. */
+static bool index_raise(struct mw_object *o, uint64_t index)
+{
+    while (!o->root || !covers(o->height, index)) {
+        struct object_node *n = node_new(o);
+
+        if (!n)
+            return false;
+        n->slot[0].child = o->root;
+        o->root = n;
+        o->height++;
+    }
+    return true;
+}
+
+/* The bottom slot of page `index`, made if it has to be; NULL: no memory. */
+static frame_t *index_slot(struct mw_object *o, uint64_t index)
+{
+    struct object_node *n;
+
+    if (!index_raise(o, index))
+        return NULL;
+    n = o->root;
+    for (uint32_t level = o->height; level > 1; level--) {
+        uint32_t i = (index >> ((level - 1) * NODE_BITS)) & (NODE_SLOTS - 1);
+
+        if (!n->slot[i].child)
+            n->slot[i].child = node_new(o);
+        n = n->slot[i].child;
+        if (!n)
+            return NULL;
+    }
+    return &n->slot[index & (NODE_SLOTS - 1)].frame;
+}
+
+enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *frame)
+{
+    uint32_t shift = o->frames->page_shift;
+    frame_t *slot;
+
+    if (index > UINT64_MAX >> shift || index << shift >= o->size)
+        return OBJECT_BEYOND;
+    slot = index_slot(o, index);
+    if (!slot)
+        return OBJECT_OOM;
+    if (!*slot) {
+        frame_t n = frame_alloc_zeroed(o->frames);
+
+        if (!n)
+            return OBJECT_OOM;
+        if (o->ops && o->ops->read && o->ops->read(o->ctx, index, frame_ptr(o->frames, n)) < 0) {
+            frame_put(o->frames, n);
+            return OBJECT_FAILED;
+        }
+        *slot = n;
+    }
+    *frame = *slot;
+    return OBJECT_OK;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* account.c - counters and limits. */
+#include "space/account.h"
+
+bool account_is_data(uint64_t flags)
+{
+    return (flags & (MW_VM_WRITE | MW_VM_SHARED | MW_VM_GROWSDOWN)) == MW_VM_WRITE;
+}
+
+bool account_is_charged(uint64_t flags)
+{
+    return (flags & (MW_VM_NORESERVE | MW_VM_SHARED | MW_VM_WRITE | MW_VM_HUGETLB)) == MW_VM_WRITE;
+}
+
+static bool is_exec(uint64_t flags)
+{
+    return (flags & (MW_VM_EXEC | MW_VM_WRITE | MW_VM_GROWSDOWN)) == MW_VM_EXEC;
+}
+
+void account_add(struct mw_space *s, uint64_t flags, uint64_t pages)
+{
+    s->total += pages;
+    if (is_exec(flags))
+        s->exec += pages;
+    else if (flags & MW_VM_GROWSDOWN)
+        s->stack += pages;
+    else if (account_is_data(flags))
+        s->data += pages;
+    if (flags & MW_VM_LOCKED)
+        s->locked += pages;
+    if (flags & MW_VM_ACCOUNT)
+        s->committed += pages;
+}
+
+void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages)
+{
+    account_add(s, flags, 0 - pages);
+}
+
+int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages, struct mw_why *why)
+{
+    uint64_t as = to_pages(s, s->cfg.limit_as), data = to_pages(s, s->cfg.limit_data);
+
+    if (add_ceil(s->total, pages) > as)
+        return why_amount(why, WHY_limit_as, add_ceil(s->total, pages), as);
+    if (account_is_data(flags) && add_ceil(s->data, pages) > data)
+        return why_amount(why, WHY_limit_data, add_ceil(s->data, pages), data);
+    return 0;
+}
+
+int account_commit(const struct mw_space *s, uint64_t pages, struct mw_why *why)
+{
+    if (s->cfg.overcommit == 0 && pages > s->cfg.ram_pages)
+        return why_amount(why, WHY_commit, pages, s->cfg.ram_pages);
+    if (s->cfg.overcommit == 2 && add_ceil(s->committed, pages) > s->cfg.commit_limit)
+        return why_amount(why, WHY_commit, add_ceil(s->committed, pages), s->cfg.commit_limit);
+    return 0;
+}
+
+int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes, struct mw_why *why)
+{
+    uint64_t want = add_ceil(s->locked, to_pages(s, bytes));
+
+    if (!(flags & MW_VM_LOCKED) || (s->cfg.caps & MW_CAP_IPC_LOCK))
+        return 0;
+    if (want <= to_pages(s, s->cfg.limit_memlock))
+        return 0;
+    return why_amount(why, WHY_lock_limit, want << s->cfg.page_shift, s->cfg.limit_memlock);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* account.h - how many pages of which kind, and the limits on them. */
+#ifndef MW_SPACE_ACCOUNT_H
+#define MW_SPACE_ACCOUNT_H
+
+#include "space/space.h"
+
+/* Counts a VMA of these flags, `pages` long, in or out. */
+void account_add(struct mw_space *s, uint64_t flags, uint64_t pages);
+void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages);
+
+/* Is private writable memory, which RLIMIT_DATA counts? */
+bool account_is_data(uint64_t flags);
+
+/* Does memory of these flags have to be promised (VM_ACCOUNT)? */
+bool account_is_charged(uint64_t flags);
+
+/* May the space grow by `pages` of these flags (RLIMIT_AS, RLIMIT_DATA)? 0 or -ENOMEM. */
+int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages, struct mw_why *why);
+
+/* May `pages` more be promised (overcommit)? 0 or -ENOMEM. */
+int account_commit(const struct mw_space *s, uint64_t pages, struct mw_why *why);
+
+/* May `bytes` more be locked, if the flags say locked (RLIMIT_MEMLOCK)? 0 or -EAGAIN. */
+int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes, struct mw_why *why);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/* space.c - spaces: configuration, creation, import, inspection, the checker. */
+#include "space/space.h"
+
+#include "base/mem.h"
+#include "space/account.h"
+#include "vma/edit.h"
+
+const char *mw_version(void) { return MW_VERSION; }
+
+void mw_config_init(struct mw_config *c, const struct mw_port *port)
+{
+    *c = (struct mw_config){
+        .port = port,
+        .linux_version = MW_LINUX_NEWEST,
+        .page_shift = 12,
+        .options = MW_OPT_THP,
+        .task_size = 0x7ffffffff000ull,
+        .min_addr = 65536,
+        .mmap_base = 0x7ffff7fff000ull,
+        .low_base = 0x2aaaaaaaa000ull,
+        .stack_gap = 256,
+        .limit_as = MW_UNLIMITED,
+        .limit_data = MW_UNLIMITED,
+        .limit_memlock = MW_UNLIMITED,
+        .limit_stack = 8ull << 20,
+        .max_map_count = 65530,
+        .ram_pages = MW_UNLIMITED,
+        .commit_limit = MW_UNLIMITED,
+    };
+}
+
+/* The levels that page tables need to cover the space. */
+static uint32_t levels_for(const struct mw_config *c)
+{
+    uint32_t levels = 1, bits = c->page_shift - 3;
+
+    while (c->page_shift + levels * bits < 64 &&
+           (c->task_size - 1) >> (c->page_shift + levels * bits))
+        levels++;
+    return levels;
+}
+
+static bool config_sound(const struct mw_config *c)
+{
+    if (!c->port || !c->port->alloc || !c->port->free || !c->port->lock != !c->port->unlock)
+        return false;
+    if (c->page_shift != 12 && c->page_shift != 14 && c->page_shift != 16)
+        return false;
+    if (!c->task_size || c->task_size > 1ull << 56 || !page_aligned(c->task_size, c->page_shift))
+        return false;
+    if (c->mmap_base > c->task_size || !page_aligned(c->mmap_base, c->page_shift))
+        return false;
+    if (c->low_base > c->task_size || c->overcommit > 2 || c->brk_start > c->task_size)
+        return false;
+    if (c->stack_gap > c->task_size >> c->page_shift)
+        return false;
+    return !c->levels || (c->levels >= levels_for(c) && c->levels <= 5);
+}
+
+int mw_space_create(const struct mw_config *config, struct mw_space **out)
+{
+    const struct mw_port *port = config->port;
+    struct mw_space *s;
+    int err;
+
+    if (!config_sound(config))
+        return -MW_EINVAL;
+    s = port->alloc(port->ctx, sizeof *s);
+    if (!s)
+        return -MW_ENOMEM;
+    memset(s, 0, sizeof *s);
+    s->cfg = *config;
+    s->cfg.low_base = page_down(config->low_base, config->page_shift);
+    s->cfg.levels = config->levels ? config->levels : levels_for(config);
+    s->rows = version_rows(config->linux_version, config->options & MW_OPT_DEFECTS);
+    s->next_anon = 1;
+    s->brk_start = s->brk = config->brk_start;
+    tree_init(&s->tree, port, config->stack_gap << config->page_shift);
+    err = pmap_init(&s->pmap, config->frames, s->cfg.levels, config->page_shift);
+    if (err) {
+        port->free(port->ctx, s, sizeof *s);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
+
+void mw_space_destroy(struct mw_space *s)
+{
+    const struct mw_port *port;
+
+    if (!s)
+        return;
+    port = s->cfg.port;
+    pmap_destroy(&s->pmap);
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
+        object_put(tree_at(c)->object);
+    tree_destroy(&s->tree);
+    port->free(port->ctx, s, sizeof *s);
+}
+
+/* ---- around a call ---------------------------------------------------------- */
+
+void space_enter(struct mw_space *s)
+{
+    if (s->cfg.port->lock)
+        s->cfg.port->lock(s->cfg.port->ctx);
+}
+
+void space_leave(struct mw_space *s)
+{
+    const struct mw_port *port = s->cfg.port;
+
+    if (s->stale_count && port->flush)
+        port->flush(port->ctx, s->cfg.id, s->stale, s->stale_count);
+    s->stale_count = 0;
+    tree_trim(&s->tree);
+    if (port->unlock)
+        port->unlock(port->ctx);
+}
+
+void space_flush(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    struct mw_range *last = &s->stale[FLUSH_MAX - 1];
+
+    if (!s->pmap.frames)
+        return;
+    if (s->stale_count < FLUSH_MAX) {
+        s->stale[s->stale_count++] = (struct mw_range){ start, end };
+        return;
+    }
+    /* a full batch: the last range widens */
+    last->start = min_u64(last->start, start);
+    last->end = max_u64(last->end, end);
+}
+
+int space_reserve(struct mw_space *s, uint32_t inserts, struct mw_why *why)
+{
+    return tree_reserve(&s->tree, inserts) ? 0 : why_plain(why, WHY_no_memory);
+}
+
+/* ---- settings ------------------------------------------------------------------ */
+
+const struct mw_config *mw_space_config(const struct mw_space *s) { return &s->cfg; }
+
+void mw_set_limit(struct mw_space *s, enum mw_limit which, uint64_t bytes)
+{
+    switch (which) {
+    case MW_LIMIT_AS: s->cfg.limit_as = bytes; break;
+    case MW_LIMIT_DATA: s->cfg.limit_data = bytes; break;
+    case MW_LIMIT_MEMLOCK: s->cfg.limit_memlock = bytes; break;
+    case MW_LIMIT_STACK: s->cfg.limit_stack = bytes; break;
+    }
+}
+
+void mw_set_caps(struct mw_space *s, uint32_t caps) { s->cfg.caps = caps; }
+
+int mw_set_mmap_base(struct mw_space *s, uint64_t base)
+{
+    if (base > s->cfg.task_size || !aligned(s, base))
+        return -MW_EINVAL;
+    s->cfg.mmap_base = base;
+    return 0;
+}
+
+int mw_set_brk(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    if (end < start || end > s->cfg.task_size)
+        return -MW_EINVAL;
+    s->brk_start = start;
+    s->brk = end;
+    return 0;
+}
+
+void mw_set_future(struct mw_space *s, uint32_t flags)
+{
+    s->future = (flags & MW_FUTURE_LOCK ? MW_VM_LOCKED : 0) |
+                (flags & MW_FUTURE_ONFAULT ? MW_VM_LOCKONFAULT : 0);
+}
+
+uint64_t mw_root(const struct mw_space *s)
+{
+    return s->pmap.frames ? (uint64_t)s->pmap.root << s->cfg.page_shift : 0;
+}
+
+/* ---- inspection and import ------------------------------------------------------- */
+
+bool mw_find_vma(const struct mw_space *s, uint64_t addr, struct mw_vma *out)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, addr));
+
+    if (v)
+        *out = *v;
+    return v != NULL;
+}
+
+/* Identities made from now on differ from every imported one. */
+static void note_identity(struct mw_space *s, uint64_t anon)
+{
+    s->next_anon = max_u64(s->next_anon, (anon & ~MW_ANON_FORKED) + 1);
+}
+
+static int import(struct mw_space *s, const struct mw_vma *v)
+{
+    const struct mw_vma *next;
+
+    if (!aligned(s, v->start | v->end | v->offset) || v->start >= v->end ||
+        v->end > s->cfg.task_size)
+        return -MW_EINVAL;
+    next = tree_at(tree_find(&s->tree, v->start));
+    if (next && next->start < v->end)
+        return -MW_EINVAL;
+    if (!tree_reserve(&s->tree, 1))
+        return -MW_ENOMEM;
+    tree_insert(&s->tree, v);
+    object_get(v->object);
+    account_add(s, v->flags, to_pages(s, v->end - v->start));
+    note_identity(s, v->anon);
+    return 0;
+}
+
+int mw_import(struct mw_space *s, const struct mw_vma *v)
+{
+    int err;
+
+    space_enter(s);
+    err = import(s, v);
+    space_leave(s);
+    return err;
+}
+
+/* Changes one VMA's flags after the other; without merging, borders stay. */
+static void import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t clear,
+                         uint64_t set, bool merge)
+{
+    const struct mw_vma *at;
+
+    if (!merge) {
+        edit_split(s, start);
+        edit_split(s, end);
+    }
+    for (uint64_t next; (at = tree_at(tree_find(&s->tree, start))) && at->start < end; start = next) {
+        struct mw_vma v = *at;
+        uint64_t from = max_u64(start, v.start), flags = (v.flags & ~clear) | set;
+
+        next = min_u64(v.end, end);
+        if (merge && flags != v.flags) {
+            edit_modify(s, from, next, flags, false);
+        } else if (flags != v.flags) {
+            account_sub(s, v.flags, to_pages(s, v.end - v.start));
+            account_add(s, flags, to_pages(s, v.end - v.start));
+            v.flags = flags;
+            tree_set(&s->tree, tree_find(&s->tree, start), &v);
+        }
+        pmap_protect(&s->pmap, from, next, flags);
+        space_flush(s, from, next);
+    }
+}
+
+int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t clear,
+                    uint64_t set, bool merge)
+{
+    int err = 0;
+
+    if (!aligned(s, start | end))
+        return -MW_EINVAL;
+    space_enter(s);
+    if (start >= end)
+        ;
+    else if (!tree_reserve(&s->tree, 2 * EDIT_MODIFY))
+        err = -MW_ENOMEM;
+    else
+        import_flags(s, start, end, clear, set, merge);
+    space_leave(s);
+    return err;
+}
+
+void mw_touch(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    space_enter(s);
+    for (struct cursor c = tree_find(&s->tree, start); c.leaf && tree_at(c)->start < end;
+         c = tree_next(c))
+        edit_touch(s, c);
+    space_leave(s);
+}
+
+void mw_stats(const struct mw_space *s, struct mw_stats *out)
+{
+    *out = (struct mw_stats){
+        .map_count = s->tree.count,
+        .total = s->total,
+        .data = s->data,
+        .stack = s->stack,
+        .exec = s->exec,
+        .locked = s->locked,
+        .committed = s->committed,
+        .resident = s->pmap.resident,
+        .tables = s->pmap.tables,
+        .brk_start = s->brk_start,
+        .brk = s->brk,
+    };
+}
+
+/* ---- the checker --------------------------------------------------------------------- */
+
+static bool page_allowed(void *ctx, uint64_t va, pte_t e)
+{
+    const struct mw_space *s = ctx;
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, va));
+    pte_t grant;
+
+    if (!v || v->start > va)
+        return false;
+    grant = pmap_grant(v->flags);
+    if (!(e & PTE_P))
+        return true;
+    return grant && !(e & PTE_W & ~grant) && (e & PTE_NX) == (grant & PTE_NX);
+}
+
+/* Adds up what the VMAs amount to and compares it with the counters. */
+static const char *check_counters(const struct mw_space *s)
+{
+    struct mw_space sum = { .cfg = s->cfg };
+
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c)) {
+        const struct mw_vma *v = tree_at(c);
+
+        if (!aligned(s, v->start | v->end | v->offset) || v->end > s->cfg.task_size)
+            return "space: a VMA is unaligned or beyond user space";
+        if (v->object && !v->object->refs)
+            return "space: a VMA names a dead object";
+        if ((v->anon & ~MW_ANON_FORKED) >= s->next_anon)
+            return "space: an identity was never given out";
+        account_add(&sum, v->flags, to_pages(s, v->end - v->start));
+    }
+    if (sum.total != s->total || sum.data != s->data || sum.stack != s->stack ||
+        sum.exec != s->exec)
+        return "space: a size counter is wrong";
+    if (sum.locked != s->locked)
+        return "space: the count of locked pages is wrong";
+    return sum.committed == s->committed ? NULL : "space: the count of committed pages is wrong";
+}
+
+int mw_check(const struct mw_space *s, const char **what)
+{
+    struct mw_space *mutable = (struct mw_space *)(uintptr_t)s;
+    const char *bad = tree_check(&s->tree);
+    int part = 1;
+
+    if (!bad)
+        bad = check_counters(s), part = 2;
+    if (!bad)
+        bad = pmap_check(&s->pmap, page_allowed, mutable), part = 3;
+    if (what)
+        *what = bad;
+    return bad ? part : 0;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* edit.c - changes to the row of VMAs: split, remove, insert, modify, extend. */
+#include "vma/edit.h"
+
+#include "space/account.h"
+#include "vma/merge.h"
+
+/* The part [start, end) of a VMA, with its offset. */
+static struct mw_vma part(const struct mw_vma *v, uint64_t start, uint64_t end)
+{
+    struct mw_vma p = *v;
+
+    p.offset += start - v->start;
+    p.start = start;
+    p.end = end;
+    return p;
+}
+
+static uint64_t pages_of(const struct mw_space *s, const struct mw_vma *v)
+{
+    return to_pages(s, v->end - v->start);
+}
+
+void edit_split(struct mw_space *s, uint64_t at)
+{
+    struct cursor c = tree_find(&s->tree, at);
+    struct mw_vma v, lower, upper;
+
+    if (!c.leaf || tree_at(c)->start >= at)
+        return;
+    v = *tree_at(c);
+    lower = part(&v, v.start, at);
+    upper = part(&v, at, v.end);
+    object_get(v.object);
+    tree_set(&s->tree, c, &lower);
+    tree_insert(&s->tree, &upper);
+}
+
+void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    struct cursor c;
+
+    edit_split(s, start);
+    edit_split(s, end);
+    c = tree_find(&s->tree, start);
+    while (c.leaf && tree_at(c)->start < end) {
+        const struct mw_vma *v = tree_at(c);
+
+        account_sub(s, v->flags, pages_of(s, v));
+        object_put(v->object);
+        c = tree_remove(&s->tree, c);
+    }
+}
+
+/* The VMAs around [start, end): the one before and the one after, copied; false: none. */
+struct around {
+    struct mw_vma prev, next;
+    bool has_prev, has_next;
+};
+
+static struct around look_around(struct cursor prev, struct cursor next)
+{
+    struct around a = { 0 };
+
+    if (prev.leaf) {
+        a.prev = *tree_at(prev);
+        a.has_prev = true;
+    }
+    if (next.leaf) {
+        a.next = *tree_at(next);
+        a.has_next = true;
+    }
+    return a;
+}
+
+/* Which neighbours `v` becomes one with: the lower one is asked first. */
+struct verdict {
+    bool below, above;
+};
+
+static struct verdict judge(const struct mw_space *s, const struct around *a,
+                            const struct mw_vma *v)
+{
+    struct verdict m;
+
+    m.below = a->has_prev && merge_below(s, &a->prev, v);
+    m.above = a->has_next && merge_above(s, v, &a->next) &&
+              (!m.below || merge_across(&a->prev, &a->next));
+    return m;
+}
+
+/* `v` together with the neighbours that it merges with. */
+static struct mw_vma joined(const struct around *a, struct verdict m, const struct mw_vma *v)
+{
+    struct mw_vma r = *v;
+
+    if (m.below) {
+        r.start = a->prev.start;
+        r.offset = a->prev.offset;
+        r.anon = a->prev.anon ? a->prev.anon : r.anon;
+    }
+    if (m.above) {
+        r.end = a->next.end;
+        r.anon = r.anon ? r.anon : a->next.anon;
+    }
+    return r;
+}
+
+void edit_insert(struct mw_space *s, const struct mw_vma *v)
+{
+    struct cursor next = tree_find(&s->tree, v->start), prev = tree_prev(&s->tree, next);
+    struct around a = look_around(prev, next);
+    struct verdict m = judge(s, &a, v);
+    struct mw_vma r = joined(&a, m, v);
+
+    account_add(s, v->flags, pages_of(s, v));
+    if (!m.below && !m.above) {
+        object_get(v->object);
+        tree_insert(&s->tree, &r);
+        return;
+    }
+    if (m.below && m.above) {
+        object_put(a.next.object);
+        tree_remove(&s->tree, next);
+        prev = tree_find(&s->tree, a.prev.start);
+    }
+    tree_set(&s->tree, m.below ? prev : next, &r);
+}
+
+/* One cut that max_map_count may forbid. */
+static bool cut(struct mw_space *s, uint64_t at, bool limited)
+{
+    if (limited && s->tree.count >= s->cfg.max_map_count)
+        return false;
+    edit_split(s, at);
+    return true;
+}
+
+/*
+ * Changed memory that merges moves its borders only:
+ *
+ *     [ prev  )[ v   changed )[ next )      the changed part goes to a neighbour,
+ *     [ prev           )[ v  )              what is left of v shrinks or goes
+ */
+static void modify_merged(struct mw_space *s, const struct around *a, struct verdict m,
+                          const struct mw_vma *v, const struct mw_vma *changed)
+{
+    struct mw_vma r = joined(a, m, changed);
+    struct cursor c = tree_find(&s->tree, changed->start);
+
+    if (v->start < changed->start || changed->end < v->end) {
+        /* a part of v stays: below the part that goes up, or above the one that goes down */
+        struct mw_vma rest = m.below ? part(v, changed->end, v->end)
+                                     : part(v, v->start, changed->start);
+
+        tree_set(&s->tree, c, &rest);
+    } else {
+        object_put(v->object);
+        tree_remove(&s->tree, c);
+        if (m.below && m.above) {
+            object_put(a->next.object);
+            tree_remove(&s->tree, tree_find(&s->tree, a->next.start));
+        }
+    }
+    c = tree_find(&s->tree, m.below ? a->prev.start : a->next.start);
+    tree_set(&s->tree, c, &r);
+}
+
+bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
+{
+    struct cursor c = tree_find(&s->tree, start);
+    struct mw_vma v = *tree_at(c), changed = part(&v, start, end);
+    struct around a = look_around(tree_prev(&s->tree, c), tree_next(c));
+    struct verdict m;
+
+    changed.flags = flags;
+    a.has_prev = a.has_prev && start == v.start;
+    a.has_next = a.has_next && end == v.end;
+    m = judge(s, &a, &changed);
+    if (m.below || m.above) {
+        modify_merged(s, &a, m, &v, &changed);
+    } else {
+        if (start > v.start && !cut(s, start, limited))
+            return false;
+        if (end < v.end && !cut(s, end, limited))
+            return false;
+        tree_set(&s->tree, tree_find(&s->tree, start), &changed);
+    }
+    account_sub(s, v.flags, pages_of(s, &changed));
+    account_add(s, flags, pages_of(s, &changed));
+    return true;
+}
+
+void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
+{
+    struct cursor c = tree_find(&s->tree, end - 1), next = tree_next(c);
+    struct mw_vma v = *tree_at(c);
+
+    account_add(s, v.flags, to_pages(s, new_end - end));
+    v.end = new_end;
+    if (merge && next.leaf && merge_above(s, &v, tree_at(next))) {
+        struct mw_vma n = *tree_at(next);
+
+        v.end = n.end;
+        v.anon = v.anon ? v.anon : n.anon;
+        object_put(n.object);
+        tree_remove(&s->tree, next);
+        c = tree_find(&s->tree, v.start);
+    }
+    tree_set(&s->tree, c, &v);
+}
+
+void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start)
+{
+    struct cursor c = tree_find(&s->tree, start);
+    struct mw_vma v = *tree_at(c);
+
+    account_add(s, v.flags, to_pages(s, start - new_start));
+    v.offset -= start - new_start;
+    v.start = new_start;
+    tree_set(&s->tree, c, &v);
+}
+
+void edit_touch(struct mw_space *s, struct cursor c)
+{
+    struct cursor prev = tree_prev(&s->tree, c), next = tree_next(c);
+    struct mw_vma v = *tree_at(c);
+
+    if (v.anon || (v.flags & MW_VM_SHARED))
+        return;
+    v.anon = anon_identity(s, tree_at(prev), &v, tree_at(next));
+    tree_set(&s->tree, c, &v);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * edit.h - the changes a commit makes to the row of VMAs. None can fail: their
+ * insertions are reserved before. Counters and object references follow; pages
+ * are the caller's.
+ */
+#ifndef MW_VMA_EDIT_H
+#define MW_VMA_EDIT_H
+
+#include "space/space.h"
+
+/* Insertions that each may need. */
+enum { EDIT_SPLIT = 1, EDIT_REMOVE = 2, EDIT_INSERT = 1, EDIT_MODIFY = 2 };
+
+/*
+ *     [ v              )   ->   [ v     )[ upper  )
+ *             ^ at
+ * Nothing where no VMA spans `at`.
+ */
+void edit_split(struct mw_space *s, uint64_t at);
+
+/* Removes every VMA, or part of one, in [start, end). */
+void edit_remove(struct mw_space *s, uint64_t start, uint64_t end);
+
+/* Adds a mapping where none is; it merges with what it may. Takes a reference on its object. */
+void edit_insert(struct mw_space *s, const struct mw_vma *v);
+
+/*
+ * Gives [start, end), which lies in one VMA, other flags, and merges. False:
+ * a cut was needed and max_map_count forbids it (`limited`); a first of two
+ * cuts may then have been made, as on Linux.
+ */
+bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited);
+
+/* Extends the VMA that ends at `end` to `new_end`, over nothing; merges with the next if `merge`. */
+void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge);
+
+/* Extends the VMA that starts at `start` down to `new_start` (a growing stack). */
+void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
+
+/* Gives the private VMA at `c` an identity, if it has none. */
+void edit_touch(struct mw_space *s, struct cursor c);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* place.c - the kernel's choice of addresses. */
+#include "vma/place.h"
+
+enum { HUGE_SHIFT = 21 };
+
+#define HUGE_SIZE (1ull << HUGE_SHIFT)
+#define LOW32_START 0x40000000ull
+#define LOW32_END 0x80000000ull
+
+bool place_is_free(const struct mw_space *s, uint64_t addr, uint64_t length)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, addr));
+
+    return !v || addr + length <= vma_start_gap(v, s->tree.guard);
+}
+
+/* A hint counts where it lies within user space and room. */
+static bool hint_taken(const struct mw_space *s, uint64_t hint, uint64_t length)
+{
+    return hint && range_within(hint, length, 0, s->cfg.task_size) &&
+           place_is_free(s, hint, length);
+}
+
+static uint64_t search_up(const struct mw_space *s, const struct place *p)
+{
+    struct mw_range window = { s->cfg.low_base, s->cfg.task_size }, gap;
+
+    if (p->flags & MW_MAP_32BIT)
+        window = (struct mw_range){ LOW32_START, LOW32_END };
+    if (hint_taken(s, p->hint, p->length) && p->hint + p->length <= window.end)
+        return p->hint;
+    if (!tree_gap_low(&s->tree, window.start, window.end, p->length, &gap))
+        return 0;
+    return gap.start;
+}
+
+/* Top-down from mmap_base; where that finds nothing, bottom-up over all. 0: no room. */
+static uint64_t search(const struct mw_space *s, const struct place *p)
+{
+    struct mw_range gap;
+
+    if ((p->flags & MW_MAP_32BIT) || (s->cfg.options & MW_OPT_BOTTOM_UP))
+        return search_up(s, p);
+    if (hint_taken(s, p->hint, p->length))
+        return p->hint;
+    if (tree_gap_high(&s->tree, page_size(s), s->cfg.mmap_base, p->length, &gap))
+        return gap.end - p->length;
+    return search_up(s, p);
+}
+
+/* Is this mapping one that is placed by huge pages? */
+static bool wants_huge(const struct mw_space *s, const struct place *p)
+{
+    if (!(s->cfg.options & MW_OPT_THP) || !space_has(s, ROW_PLACE_HUGE_ALIGNED))
+        return false;
+    if (p->object)
+        return (mw_object_flags(p->object) & MW_OBJ_THP_PLACE) != 0;
+    if (p->flags & MW_MAP_SHARED) /* shared memory has huge pages only where mounted so */
+        return false;
+    if (space_has(s, ROW_PLACE_HUGE_ANY_LENGTH))
+        return true;
+    return !p->hint && (p->length & (HUGE_SIZE - 1)) == 0;
+}
+
+/*
+ * Room for a huge page more than needed, and in it the place where address and
+ * file offset are congruent modulo the huge page. 0: do without.
+ */
+static uint64_t search_huge(const struct mw_space *s, const struct place *p)
+{
+    uint64_t first_huge = (p->offset + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+    struct place padded = *p;
+    uint64_t at, shift;
+
+    if (p->offset + p->length <= first_huge || p->offset + p->length - first_huge < HUGE_SIZE)
+        return 0;
+    padded.length += HUGE_SIZE;
+    at = search(s, &padded);
+    if (!at || at == p->hint)
+        return at;
+    shift = (p->offset - at) & (HUGE_SIZE - 1);
+    if (!shift && !(s->cfg.options & MW_OPT_BOTTOM_UP))
+        return at + HUGE_SIZE;
+    return at + shift;
+}
+
+int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_why *why)
+{
+    uint64_t at = 0, task = s->cfg.task_size;
+
+    if (p->length > task)
+        return why_amount(why, WHY_no_room, p->length, task);
+    if (p->flags & MW_MAP_FIXED) {
+        at = p->hint;
+        if (at > task - p->length)
+            return why_fail(why, WHY_no_room, (struct mw_range){ at, at }, p->length, task);
+        if (!aligned(s, at))
+            return why_at(why, WHY_addr_unaligned, at, at);
+    } else {
+        if (wants_huge(s, p))
+            at = search_huge(s, p);
+        if (!at)
+            at = search(s, p);
+        if (!at)
+            return why_amount(why, WHY_no_room, p->length, task);
+    }
+    if (at < s->cfg.min_addr && !(s->cfg.caps & MW_CAP_SYS_RAWIO))
+        return why_fail(why, WHY_below_min_addr, (struct mw_range){ at, at }, 0, s->cfg.min_addr);
+    return (int64_t)at;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tree.h - the index of VMAs: a B+tree with the VMAs in its leaves.
+ *
+ * Leaves are linked, so that stepping to a neighbour is O(1). Every inner node
+ * knows, for each child, where its VMAs begin and end and the largest gap
+ * between them: a search for room never enters a subtree that has none.
+ *
+ * Nodes that an insertion may need are reserved beforehand; after that,
+ * inserting cannot fail.
+ */
+#ifndef MW_VMA_TREE_H
+#define MW_VMA_TREE_H
+
+#include "mapwright/mapwright.h"
+
+struct node;
+
+struct tree {
+    struct node *root;   /* NULL: empty */
+    struct node *spare;  /* reserved nodes */
+    uint32_t spares;
+    uint32_t height;     /* levels, 0 when empty */
+    uint64_t count;      /* VMAs */
+    uint64_t guard;      /* bytes kept free below a MW_VM_GROWSDOWN VMA */
+    const struct mw_port *port;
+};
+
+/* A place in the tree. Void after an insertion or removal, except as said there. */
+struct cursor {
+    struct node *leaf; /* NULL: past the last VMA */
+    uint32_t slot;
+};
+
+void tree_init(struct tree *t, const struct mw_port *port, uint64_t guard);
+
+/* Gives every node back. The VMAs' objects are the caller's to drop first. */
+void tree_destroy(struct tree *t);
+
+/* Makes sure that `inserts` insertions will find their nodes. False: no memory, nothing changed. */
+bool tree_reserve(struct tree *t, uint32_t inserts);
+
+/* Gives back nodes beyond a small stock. */
+void tree_trim(struct tree *t);
+
+/* The first VMA that ends above addr. */
+struct cursor tree_find(const struct tree *t, uint64_t addr);
+struct cursor tree_first(const struct tree *t);
+struct cursor tree_last(const struct tree *t);
+
+/* The VMA at a cursor, NULL past the end. Valid until the tree changes. */
+const struct mw_vma *tree_at(struct cursor c);
+
+/* The neighbours; of the end: nothing after it, the last VMA before it. */
+struct cursor tree_next(struct cursor c);
+struct cursor tree_prev(const struct tree *t, struct cursor c);
+
+/* Adds a VMA that overlaps none. Needs a reserved insertion. */
+void tree_insert(struct tree *t, const struct mw_vma *v);
+
+/* Replaces the VMA at `c`; its place in the order stays. `c` stays valid. */
+void tree_set(struct tree *t, struct cursor c, const struct mw_vma *v);
+
+/* Removes the VMA at `c`. Returns the place of the next one. */
+struct cursor tree_remove(struct tree *t, struct cursor c);
+
+/*
+ * The highest (lowest) gap of at least `length` bytes in [low, high), clipped
+ * to it. Guard gaps below growing stacks do not count as room.
+ */
+bool tree_gap_high(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
+                   struct mw_range *gap);
+bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
+                  struct mw_range *gap);
+
+/* Where room below `v` ends: its start less a stack's guard. */
+uint64_t vma_start_gap(const struct mw_vma *v, uint64_t guard);
+
+/* Recomputes all that nodes keep. NULL when sound, else what is not. */
+const char *tree_check(const struct tree *t);
+
+/* Engine memory in nodes, bytes, the reserved ones included. */
+uint64_t tree_bytes(const struct tree *t);
+
+#endif
