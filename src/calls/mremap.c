@@ -149,14 +149,15 @@ static int check_growth(const struct mw_space *s, const struct remap *r, struct 
     return err;
 }
 
-/* Growing in place needs the end of the mapping, and room above it. */
+/* Growing in place needs the end of the mapping, and room above it; a stack's guard is no bar. */
 static bool fits_in_place(const struct mw_space *s, const struct remap *r)
 {
     uint64_t more = r->new_size - r->old_size;
+    const struct mw_vma *next = tree_at(tree_find(&s->tree, r->v.end));
 
     return r->v.end == r->old + r->old_size &&
            range_within(r->v.end, more, 0, s->cfg.task_size) &&
-           place_is_free(s, r->v.end, more);
+           (!next || next->start >= r->v.end + more);
 }
 
 static int charge(const struct mw_space *s, const struct remap *r, uint64_t bytes,

@@ -18,19 +18,24 @@ static bool allowed(uint64_t flags, uint32_t access)
 
 /* ---- growing stacks (STACK-1..4) ------------------------------------------------ */
 
-/* May the stack `v` begin at `start`, lower than it does? */
-static bool stack_may_grow(const struct mw_space *s, const struct mw_vma *prev,
-                           const struct mw_vma *v, uint64_t start)
+/* Is there room for a stack that begins at `start`, above `prev`? */
+static bool stack_has_room(const struct mw_space *s, const struct mw_vma *prev, uint64_t start)
 {
-    uint64_t grown = v->start - start, gap = s->cfg.stack_gap << s->cfg.page_shift;
+    uint64_t gap = s->cfg.stack_gap << s->cfg.page_shift;
     bool accessible = prev && (prev->flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC));
 
     if (start < max_u64(s->cfg.min_addr, page_size(s)))
         return false;
     if (prev && prev->end > start)
         return false;
-    if (accessible && !(prev->flags & MW_VM_GROWSDOWN) && start - prev->end < gap)
-        return false;
+    return !accessible || (prev->flags & MW_VM_GROWSDOWN) || start - prev->end >= gap;
+}
+
+/* Do the limits let the stack `v` begin at `start`? */
+static bool stack_is_granted(const struct mw_space *s, const struct mw_vma *v, uint64_t start)
+{
+    uint64_t grown = v->start - start;
+
     if (v->end - start > s->cfg.limit_stack)
         return false;
     return !account_lock(s, v->flags, grown, NULL) &&
@@ -47,8 +52,11 @@ static bool stack_grow(struct mw_space *s, uint64_t addr)
 
     if (!c.leaf || !(tree_at(c)->flags & MW_VM_GROWSDOWN))
         return false;
+    if (!stack_has_room(s, tree_at(tree_prev(&s->tree, c)), start))
+        return false;
+    edit_touch(s, c); /* even if a limit then refuses */
     v = *tree_at(c);
-    if (!stack_may_grow(s, tree_at(tree_prev(&s->tree, c)), &v, start))
+    if (!stack_is_granted(s, &v, start))
         return false;
     edit_extend_down(s, v.start, start);
     if (v.flags & MW_VM_LOCKED)

@@ -8,7 +8,8 @@ enum { HUGE_SHIFT = 21 };
 #define LOW32_START 0x40000000ull
 #define LOW32_END 0x80000000ull
 
-bool place_is_free(const struct mw_space *s, uint64_t addr, uint64_t length)
+/* Is [addr, addr + length) free, guard gaps included? */
+static bool is_free(const struct mw_space *s, uint64_t addr, uint64_t length)
 {
     const struct mw_vma *v = tree_at(tree_find(&s->tree, addr));
 
@@ -19,7 +20,7 @@ bool place_is_free(const struct mw_space *s, uint64_t addr, uint64_t length)
 static bool hint_taken(const struct mw_space *s, uint64_t hint, uint64_t length)
 {
     return hint && range_within(hint, length, 0, s->cfg.task_size) &&
-           place_is_free(s, hint, length);
+           is_free(s, hint, length);
 }
 
 static uint64_t search_up(const struct mw_space *s, const struct place *p)

@@ -21,7 +21,4 @@ struct place {
  */
 int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_why *why);
 
-/* Is [addr, addr + length) free, guard gaps included? */
-bool place_is_free(const struct mw_space *s, uint64_t addr, uint64_t length);
-
 #endif
