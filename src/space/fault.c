@@ -127,6 +127,8 @@ static enum mw_fault_result fault_absent(struct mw_space *s, struct cursor c, ui
     enum mw_fault_result r;
     frame_t from, own;
 
+    if (write)
+        edit_touch(s, c); /* first of all: even a write that gets SIGBUS counts (ANON-1) */
     r = source_frame(s, v, addr, &from);
     if (r != MW_FAULT_OK)
         return r;
@@ -137,10 +139,7 @@ static enum mw_fault_result fault_absent(struct mw_space *s, struct cursor c, ui
     own = private_copy(s, from);
     if (!own)
         return MW_FAULT_OOM;
-    r = enter(s, addr, own, grant | PTE_D);
-    if (r == MW_FAULT_OK)
-        edit_touch(s, c);
-    return r;
+    return enter(s, addr, own, grant | PTE_D);
 }
 
 /* A write to a page that is present and not writable. */
