@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* brk.c - brk(2): the heap, a mapping like others but for its limits. Rules BRK-1..5. */
 #include "calls/unmap.h"
-#include "space/account.h"
+#include "vma/account.h"
 #include "space/fault.h"
 #include "vma/edit.h"
 #include "vma/place.h"

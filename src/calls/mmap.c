@@ -6,7 +6,7 @@
  * MMAP-1..17 in SPEC.md.
  */
 #include "calls/unmap.h"
-#include "space/account.h"
+#include "vma/account.h"
 #include "space/fault.h"
 #include "vma/edit.h"
 #include "vma/place.h"

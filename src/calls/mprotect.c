@@ -5,7 +5,7 @@
  * Linux applies it mapping by mapping and stops at the first that refuses, so
  * the decision is made for each as it is reached. Rules MPROT-1..7.
  */
-#include "space/account.h"
+#include "vma/account.h"
 #include "space/fault.h"
 #include "vma/edit.h"
 

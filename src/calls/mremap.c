@@ -7,7 +7,7 @@
  * destination or the tail, the plan says so. Rules MREMAP-1..24 in SPEC.md.
  */
 #include "calls/unmap.h"
-#include "space/account.h"
+#include "vma/account.h"
 #include "space/fault.h"
 #include "vma/edit.h"
 #include "vma/place.h"

@@ -2,7 +2,7 @@
 /* munmap.c - munmap(2). */
 #include "calls/unmap.h"
 
-#include "space/account.h"
+#include "vma/account.h"
 #include "vma/edit.h"
 
 int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint64_t *end,

@@ -3,7 +3,7 @@
 #include "space/fault.h"
 
 #include "base/mem.h"
-#include "space/account.h"
+#include "vma/account.h"
 #include "vma/edit.h"
 
 /* Does the protection allow the access? x86: what is mapped for anything can be read. */

@@ -3,7 +3,7 @@
 #include "space/space.h"
 
 #include "base/mem.h"
-#include "space/account.h"
+#include "vma/account.h"
 #include "vma/edit.h"
 
 const char *mw_version(void) { return MW_VERSION; }

@@ -2,7 +2,7 @@
 /* edit.c - changes to the row of VMAs: split, remove, insert, modify, extend. */
 #include "vma/edit.h"
 
-#include "space/account.h"
+#include "vma/account.h"
 #include "vma/merge.h"
 
 /* The part [start, end) of a VMA, with its offset. */

@@ -7,7 +7,7 @@
 #ifndef MW_VMA_EDIT_H
 #define MW_VMA_EDIT_H
 
-#include "space/space.h"
+#include "vma/space.h"
 
 /* Insertions that each may need. */
 enum { EDIT_SPLIT = 1, EDIT_REMOVE = 2, EDIT_INSERT = 1, EDIT_MODIFY = 2 };

@@ -9,7 +9,7 @@
 #ifndef MW_VMA_MERGE_H
 #define MW_VMA_MERGE_H
 
-#include "space/space.h"
+#include "vma/space.h"
 
 /*
  * May `v`, a new or changed mapping, become one with the neighbour `n`? `n`

@@ -3,7 +3,7 @@
 #ifndef MW_VMA_PLACE_H
 #define MW_VMA_PLACE_H
 
-#include "space/space.h"
+#include "vma/space.h"
 
 /* What is to be placed. */
 struct place {

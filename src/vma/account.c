@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* account.c - counters and limits. */
-#include "space/account.h"
+#include "vma/account.h"
 
 bool account_is_data(uint64_t flags)
 {

@@ -3,7 +3,7 @@
 #ifndef MW_SPACE_ACCOUNT_H
 #define MW_SPACE_ACCOUNT_H
 
-#include "space/space.h"
+#include "vma/space.h"
 
 /* Counts a VMA of these flags, `pages` long, in or out. */
 void account_add(struct mw_space *s, uint64_t flags, uint64_t pages);

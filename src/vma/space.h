@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* space.h - what a space is: the row of VMAs, the page tables, the counters. */
+#ifndef MW_VMA_SPACE_H
+#define MW_VMA_SPACE_H
+
+#include "base/range.h"
+#include "linux/reason.h"
+#include "linux/version.h"
+#include "mem/object.h"
+#include "pmap/pmap.h"
+#include "vma/tree.h"
+
+enum { FLUSH_MAX = 8 };
+
+struct mw_space {
+    struct mw_config cfg;
+    uint64_t rows;        /* the version's rows, one bit each */
+    struct tree tree;
+    struct pmap pmap;
+    uint64_t next_anon;   /* the next anonymous identity */
+    uint64_t brk_start, brk;
+    uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
+    /* counters, in pages */
+    uint64_t total, data, stack, exec, locked, committed;
+    /* translations that the call under way makes stale */
+    struct mw_range stale[FLUSH_MAX];
+    uint32_t stale_count;
+};
+
+static inline bool space_has(const struct mw_space *s, enum version_row row)
+{
+    return (s->rows >> row) & 1;
+}
+
+static inline uint64_t page_size(const struct mw_space *s) { return 1ull << s->cfg.page_shift; }
+
+static inline uint64_t to_pages(const struct mw_space *s, uint64_t bytes)
+{
+    return bytes >> s->cfg.page_shift;
+}
+
+static inline bool aligned(const struct mw_space *s, uint64_t n)
+{
+    return page_aligned(n, s->cfg.page_shift);
+}
+
+static inline uint64_t round_up(const struct mw_space *s, uint64_t n)
+{
+    return page_up(n, s->cfg.page_shift);
+}
+
+#endif
