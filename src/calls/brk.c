@@ -22,8 +22,9 @@ static int shrink(struct mw_space *s, uint64_t new_end, uint64_t old_end, struct
     if (!v || v->start >= old_end)
         return why_at(why, WHY_brk_gone, new_end, old_end);
     err = unmap_decide(s, new_end, old_end, NULL, why);
-    if (!err)
-        err = space_reserve(s, EDIT_REMOVE, why);
+    if (err)
+        return unmap_refused(s, new_end, err);
+    err = space_reserve(s, EDIT_REMOVE, why);
     if (!err)
         unmap_commit(s, new_end, old_end);
     return err;
@@ -66,7 +67,10 @@ static int grow(struct mw_space *s, uint64_t old_end, uint64_t new_end, struct m
         err = space_reserve(s, EDIT_INSERT, why);
     if (err)
         return err;
-    edit_insert(s, &v);
+    if (old_end > s->brk_start)
+        edit_insert(s, &v);
+    else
+        edit_add(s, &v); /* what ends where the heap starts is not the heap's */
     if ((v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED)
         fault_populate(s, old_end, new_end);
     return 0;

@@ -29,6 +29,7 @@ struct request {
     uint32_t prot, flags;
     const struct mw_file *file;
     struct mw_object *shared; /* made for a shared anonymous mapping */
+    enum { BEFORE, AT_UNMAP, AFTER_UNMAP } stage; /* how far a failing call has got */
     struct mw_vma v;          /* the result */
 };
 
@@ -191,6 +192,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
     struct unmap_sum gone;
     int err = unmap_decide(s, q->v.start, q->v.end, &gone, why);
 
+    q->stage = err ? AT_UNMAP : AFTER_UNMAP;
     if (err)
         return err;
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
@@ -222,6 +224,15 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
     if (!err)
         err = check_limits(s, q, why);
     return err;
+}
+
+/* What Linux leaves of a call that failed. */
+static void give_up(struct mw_space *s, const struct request *q, int err)
+{
+    if (q->stage == AT_UNMAP)
+        unmap_refused(s, q->v.start, err);
+    else if (q->stage == AFTER_UNMAP)
+        unmap_abandoned(s, q->v.start, q->v.end);
 }
 
 /* ---- reserve, commit, finish -------------------------------------------------------- */
@@ -263,7 +274,9 @@ int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint32_t pro
     why_clear(why);
     space_enter(s);
     err = decide(s, &q, why);
-    if (!err)
+    if (err)
+        give_up(s, &q, err);
+    else
         err = reserve(s, &q, why);
     if (!err) {
         commit(s, &q);

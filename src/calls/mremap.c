@@ -31,6 +31,8 @@ struct remap {
     bool clear_dest;        /* unmap [new, new + new_size) first, */
     bool cut_tail;          /*   then [old + new_size, old + old_size), */
     int late;               /*   and then fail with this, if not 0 */
+    bool refused;           /* what failed is the unmapping of a range */
+    uint64_t refused_at;    /*   that starts here */
 };
 
 /* How much is moved: what the old range has of the new size. */
@@ -168,6 +170,17 @@ static int charge(const struct mw_space *s, const struct remap *r, uint64_t byte
 
 /* ---- decide -------------------------------------------------------------------------- */
 
+/* unmap_decide, noted for what a refusal leaves behind. */
+static int decide_unmap(const struct mw_space *s, struct remap *r, uint64_t start, uint64_t end,
+                        struct mw_why *why)
+{
+    int err = unmap_decide(s, start, end, NULL, why);
+
+    r->refused = err != 0;
+    r->refused_at = start;
+    return err;
+}
+
 static int decide_shrink(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     uint64_t tail = r->old + r->new_size, end;
@@ -177,7 +190,7 @@ static int decide_shrink(const struct mw_space *s, struct remap *r, struct mw_wh
     if (unmap_range(s, tail, r->old_size - r->new_size, &end, NULL))
         return why_fail(why, WHY_mremap_tail, (struct mw_range){ tail, tail },
                         r->old_size - r->new_size, 0);
-    return unmap_decide(s, tail, end, NULL, why);
+    return decide_unmap(s, r, tail, end, why);
 }
 
 static struct place place_of(const struct remap *r)
@@ -210,7 +223,7 @@ static int decide_dest(const struct mw_space *s, struct remap *r, struct mw_why 
 /* To a fixed address: destination and tail are gone when the rest is looked at. */
 static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    int err = unmap_decide(s, r->new, r->new + r->new_size, NULL, why);
+    int err = decide_unmap(s, r, r->new, r->new + r->new_size, why);
 
     if (err)
         return err;
@@ -322,13 +335,13 @@ static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why
     int err = decide(s, r, why);
     uint64_t at;
 
-    if (!err && (r->action != STAY))
+    if (!err && r->action != STAY)
         err = reserve(s, r, why);
     if (err)
-        return err;
+        return r->refused ? unmap_refused(s, r->refused_at, err) : err;
     commit(s, r);
     if (r->late)
-        return r->late;
+        return r->refused ? unmap_refused(s, r->refused_at, r->late) : r->late;
     at = r->action == MOVE ? r->new : r->old;
     finish(s, r, at);
     return (int64_t)at;

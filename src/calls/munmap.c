@@ -67,6 +67,26 @@ int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct 
     return 0;
 }
 
+int unmap_refused(struct mw_space *s, uint64_t start, int err)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+
+    if (err == -MW_ENOMEM || !space_has(s, ROW_REFUSED_LEAVES_CUT))
+        return err;
+    if (v && v->start < start && !(v->flags & MW_VM_SEALED) && !cuts_huge(v, start) &&
+        tree_reserve(&s->tree, EDIT_SPLIT))
+        edit_split(s, start);
+    return err;
+}
+
+void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    if (!space_has(s, ROW_REFUSED_LEAVES_CUT) || !tree_reserve(&s->tree, EDIT_REMOVE))
+        return;
+    edit_split(s, start);
+    edit_split(s, end);
+}
+
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
 {
     pmap_zap(&s->pmap, start, end);
@@ -79,10 +99,12 @@ static int64_t do_munmap(struct mw_space *s, uint64_t addr, uint64_t length, str
     uint64_t end;
     int err = unmap_range(s, addr, length, &end, why);
 
-    if (!err)
-        err = unmap_decide(s, addr, end, NULL, why);
-    if (!err)
-        err = space_reserve(s, EDIT_REMOVE, why);
+    if (err)
+        return err;
+    err = unmap_decide(s, addr, end, NULL, why);
+    if (err)
+        return unmap_refused(s, addr, err);
+    err = space_reserve(s, EDIT_REMOVE, why);
     if (!err)
         unmap_commit(s, addr, end);
     return err;

@@ -17,6 +17,15 @@ struct unmap_sum {
 int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct unmap_sum *sum,
                  struct mw_why *why);
 
+/*
+ * A refusal, `err`, of unmap_decide becomes the call's: Linux may by then have
+ * cut the first mapping (a defect, imitated where the space asks). Returns err.
+ */
+int unmap_refused(struct mw_space *s, uint64_t start, int err);
+
+/* The same for a call that fails later, when both ends have been cut. */
+void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end);
+
 /* Unmaps it, pages and all. Needs EDIT_REMOVE insertions. */
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end);
 

@@ -213,9 +213,7 @@ static int import(struct mw_space *s, const struct mw_vma *v)
         return -MW_EINVAL;
     if (!tree_reserve(&s->tree, 1))
         return -MW_ENOMEM;
-    tree_insert(&s->tree, v);
-    object_get(v->object);
-    account_add(s, v->flags, to_pages(s, v->end - v->start));
+    edit_add(s, v);
     note_identity(s, v->anon);
     return 0;
 }

@@ -79,12 +79,12 @@ struct verdict {
 };
 
 static struct verdict judge(const struct mw_space *s, const struct around *a,
-                            const struct mw_vma *v)
+                            const struct mw_vma *v, enum merge_source source)
 {
     struct verdict m;
 
-    m.below = a->has_prev && merge_below(s, &a->prev, v);
-    m.above = a->has_next && merge_above(s, v, &a->next) &&
+    m.below = a->has_prev && merge_below(s, &a->prev, v, source);
+    m.above = a->has_next && merge_above(s, v, &a->next, source) &&
               (!m.below || merge_across(&a->prev, &a->next));
     return m;
 }
@@ -106,19 +106,25 @@ static struct mw_vma joined(const struct around *a, struct verdict m, const stru
     return r;
 }
 
+void edit_add(struct mw_space *s, const struct mw_vma *v)
+{
+    account_add(s, v->flags, pages_of(s, v));
+    object_get(v->object);
+    tree_insert(&s->tree, v);
+}
+
 void edit_insert(struct mw_space *s, const struct mw_vma *v)
 {
     struct cursor next = tree_find(&s->tree, v->start), prev = tree_prev(&s->tree, next);
     struct around a = look_around(prev, next);
-    struct verdict m = judge(s, &a, v);
+    struct verdict m = judge(s, &a, v, MERGE_NEW);
     struct mw_vma r = joined(&a, m, v);
 
-    account_add(s, v->flags, pages_of(s, v));
     if (!m.below && !m.above) {
-        object_get(v->object);
-        tree_insert(&s->tree, &r);
+        edit_add(s, v);
         return;
     }
+    account_add(s, v->flags, pages_of(s, v));
     if (m.below && m.above) {
         object_put(a.next.object);
         tree_remove(&s->tree, next);
@@ -176,7 +182,7 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
     changed.flags = flags;
     a.has_prev = a.has_prev && start == v.start;
     a.has_next = a.has_next && end == v.end;
-    m = judge(s, &a, &changed);
+    m = judge(s, &a, &changed, MERGE_CHANGED);
     if (m.below || m.above) {
         modify_merged(s, &a, m, &v, &changed);
     } else {
@@ -198,7 +204,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 
     account_add(s, v.flags, to_pages(s, new_end - end));
     v.end = new_end;
-    if (merge && next.leaf && merge_above(s, &v, tree_at(next))) {
+    if (merge && next.leaf && merge_above(s, &v, tree_at(next), MERGE_NEW)) {
         struct mw_vma n = *tree_at(next);
 
         v.end = n.end;

@@ -22,7 +22,10 @@ void edit_split(struct mw_space *s, uint64_t at);
 /* Removes every VMA, or part of one, in [start, end). */
 void edit_remove(struct mw_space *s, uint64_t start, uint64_t end);
 
-/* Adds a mapping where none is; it merges with what it may. Takes a reference on its object. */
+/* Adds a mapping where none is; takes a reference on its object. */
+void edit_add(struct mw_space *s, const struct mw_vma *v);
+
+/* The same, and it merges with what it may. */
 void edit_insert(struct mw_space *s, const struct mw_vma *v);
 
 /*

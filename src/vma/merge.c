@@ -24,7 +24,8 @@ static bool mergeable(const struct mw_vma *v)
 static bool alone(uint64_t anon) { return !(anon & MW_ANON_FORKED); }
 
 /* May the pages of `v` and of its neighbour `n` be kept as one's? */
-static bool anon_fits(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v)
+static bool anon_fits(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,
+                      enum merge_source source)
 {
     if (n->anon == v->anon)
         return true;
@@ -32,17 +33,19 @@ static bool anon_fits(const struct mw_space *s, const struct mw_vma *n, const st
         return false;
     if (n->anon)
         return alone(n->anon);
-    return space_has(s, ROW_MERGE_INTO_UNTOUCHED) && alone(v->anon);
+    return space_has(s, ROW_MERGE_INTO_UNTOUCHED) && (source == MERGE_NEW || alone(v->anon));
 }
 
-bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v)
+bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,
+                 enum merge_source source)
 {
-    return n && mergeable(v) && continues(n, v, 0) && anon_fits(s, n, v);
+    return n && mergeable(v) && continues(n, v, 0) && anon_fits(s, n, v, source);
 }
 
-bool merge_above(const struct mw_space *s, const struct mw_vma *v, const struct mw_vma *n)
+bool merge_above(const struct mw_space *s, const struct mw_vma *v, const struct mw_vma *n,
+                 enum merge_source source)
 {
-    return n && mergeable(v) && continues(v, n, 0) && anon_fits(s, n, v);
+    return n && mergeable(v) && continues(v, n, 0) && anon_fits(s, n, v, source);
 }
 
 bool merge_across(const struct mw_vma *low, const struct mw_vma *high)

@@ -11,12 +11,14 @@
 
 #include "vma/space.h"
 
-/*
- * May `v`, a new or changed mapping, become one with the neighbour `n`? `n`
- * may be NULL (no). Rules MERGE-1..6.
- */
-bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v);
-bool merge_above(const struct mw_space *s, const struct mw_vma *v, const struct mw_vma *n);
+/* Where `v` comes from: a call made or moved it, or changed it where it is. */
+enum merge_source { MERGE_NEW, MERGE_CHANGED };
+
+/* May `v` become one with the neighbour `n`? `n` may be NULL (no). Rules MERGE-1..6. */
+bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,
+                 enum merge_source source);
+bool merge_above(const struct mw_space *s, const struct mw_vma *v, const struct mw_vma *n,
+                 enum merge_source source);
 
 /* May three become one, once both pairs may? Their outer identities must agree. */
 bool merge_across(const struct mw_vma *low, const struct mw_vma *high);

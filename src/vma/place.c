@@ -2,7 +2,7 @@
 /* place.c - the kernel's choice of addresses. */
 #include "vma/place.h"
 
-enum { HUGE_SHIFT = 21 };
+enum { HUGE_SHIFT = 21, ERRNO_MAX = 4095 };
 
 #define HUGE_SIZE (1ull << HUGE_SHIFT)
 #define LOW32_START 0x40000000ull
@@ -86,6 +86,15 @@ static uint64_t search_huge(const struct mw_space *s, const struct place *p)
     return at + shift;
 }
 
+/* The last page of addresses, less a byte, is how the kernel tells errors from addresses. */
+static int64_t taken_for_errno(uint64_t at, struct mw_why *why)
+{
+    why_at(why, WHY_fixed_is_error, at, at);
+    if (why)
+        why->err = -(int32_t)(int64_t)at;
+    return (int64_t)at;
+}
+
 int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_why *why)
 {
     uint64_t at = 0, task = s->cfg.task_size;
@@ -94,6 +103,8 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
         return why_amount(why, WHY_no_room, p->length, task);
     if (p->flags & MW_MAP_FIXED) {
         at = p->hint;
+        if (at > 0 - (uint64_t)ERRNO_MAX - 1)
+            return taken_for_errno(at, why);
         if (at > task - p->length)
             return why_fail(why, WHY_no_room, (struct mw_range){ at, at }, p->length, task);
         if (!aligned(s, at))
