@@ -32,6 +32,8 @@ struct event_file {
     uint64_t size;      /* bytes, at the time of the call */
     uint32_t mode;      /* MW_FILE_... */
     uint32_t object;    /* MW_OBJ_... */
+    void *opening;      /* the struct mw_object of this very open file, where it can be told
+                           apart from others of the same inode; NULL: go by dev and ino */
     char path[256];     /* cut if longer; for people */
 };
 
@@ -44,6 +46,8 @@ struct event {
     int64_t result;      /* address, 0, or -errno */
     bool result_known;   /* false: cut off, or "?" in a log */
     bool shares_vm;      /* EVENT_FORK */
+    bool value_known;    /* setrlimit, prlimit64: a new limit was given, and it is ... */
+    uint64_t value;      /* ... this: rlim_cur in bytes, MW_UNLIMITED for none */
     struct event_file file; /* of an mmap of a file */
     const char *where;   /* "file:line" of a log, "" otherwise */
 };

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.c - performs an observed program's calls in the engine and says
+ * whether its answers agree. Decides which calls are answered, which are only
+ * followed, and which are not modelled.
+ */
+#include "model_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct model *model_create(struct objects *objects, const struct mw_config *config)
+{
+    struct model *model = calloc(1, sizeof *model);
+
+    if (!model)
+        return NULL;
+    model->objects = objects;
+    if (mw_space_create(config, &model->space) != 0) {
+        free(model);
+        return NULL;
+    }
+    return model;
+}
+
+void model_destroy(struct model *model)
+{
+    if (!model)
+        return;
+    mw_space_destroy(model->space);
+    free(model);
+}
+
+struct mw_space *model_space(struct model *model)
+{
+    return model->space;
+}
+
+int model_set_brk(struct model *model, uint64_t start, uint64_t end)
+{
+    return mw_set_brk(model->space, start, end);
+}
+
+/*
+ * The engine takes 32 bits of flags where the call has a long. A bit beyond
+ * them is as unknown as bit 31, which has no meaning in any of these calls.
+ */
+static uint32_t flags32(uint64_t flags)
+{
+    return (uint32_t)flags | (flags >> 32 ? UINT32_C(1) << 31 : 0);
+}
+
+static bool failed(const struct event *event)
+{
+    return event->result_known && event->result < 0 && event->result >= -4095;
+}
+
+/*
+ * The kernel starts the search for MAP_32BIT at a random address, a new one
+ * each time: its choice can't be foretold, only checked for being free.
+ */
+static bool is_placed_at_random(const struct event *event)
+{
+    uint64_t flags = event->arg[3];
+
+    return (flags & MW_MAP_32BIT) && !(flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE)) &&
+           event->result_known && !failed(event) && (uint64_t)event->result != event->arg[0];
+}
+
+static void call_mmap(struct model *model, const struct event *event, struct model_answer *answer)
+{
+    struct mw_file file = { NULL, event->file.mode };
+    uint64_t addr = event->arg[0];
+    uint32_t flags = flags32(event->arg[3]);
+    bool named = event->file.known && !(flags & MW_MAP_ANONYMOUS);
+
+    if (is_placed_at_random(event)) {
+        answer->placed = true;
+        addr = (uint64_t)event->result;
+        flags |= MW_MAP_FIXED_NOREPLACE;
+    }
+    if (named && event->file.opening)
+        file.object = event->file.opening;
+    else if (named)
+        file.object = objects_get(model->objects, event->file.dev, event->file.ino,
+                                  event->file.path, event->file.size,
+                                  event->file.object | objects_flags_of_path(event->file.path));
+    answer->result = mw_mmap(model->space, addr, event->arg[1], flags32(event->arg[2]), flags,
+                             file.object ? &file : NULL, event->arg[5], &answer->why);
+}
+
+/* What the kernel was asked with; answer->result and ->why are the engine's. */
+static void perform(struct model *model, const struct event *event, struct model_answer *answer)
+{
+    const uint64_t *arg = event->arg;
+    struct mw_space *space = model->space;
+
+    switch (event->call) {
+    case CALL_MMAP:
+        call_mmap(model, event, answer);
+        break;
+    case CALL_MUNMAP:
+        answer->result = mw_munmap(space, arg[0], arg[1], &answer->why);
+        break;
+    case CALL_MPROTECT:
+    case CALL_PKEY_MPROTECT:
+        answer->result = mw_mprotect(space, arg[0], arg[1], flags32(arg[2]), &answer->why);
+        break;
+    case CALL_BRK:
+        answer->result = (int64_t)mw_brk(space, arg[0], &answer->why);
+        answer->failed = arg[0] && event->result_known && (uint64_t)event->result != arg[0];
+        break;
+    default:
+        answer->result = mw_mremap(space, arg[0], arg[1], arg[2], flags32(arg[3]), arg[4],
+                                   &answer->why);
+        break;
+    }
+}
+
+static void call_answered(struct model *model, const struct event *event,
+                          struct model_answer *answer)
+{
+    answer->kind = MODEL_ANSWERED;
+    perform(model, event, answer);
+    answer->agrees = !event->result_known || answer->result == event->result;
+    if (answer->result == -MW_ENOSYS && !answer->agrees)
+        answer->kind = MODEL_NOT_MODELLED;
+}
+
+/* A call the model can't follow: harmless if it failed as a whole. */
+static void call_unknown(const struct event *event, struct model_answer *answer)
+{
+    bool stops_half_way = event->call == CALL_PKEY_MPROTECT || event->call == CALL_MSEAL;
+
+    answer->kind = failed(event) && !stops_half_way ? MODEL_HARMLESS : MODEL_NOT_MODELLED;
+}
+
+void model_call(struct model *model, const struct event *event, struct model_answer *answer)
+{
+    *answer = (struct model_answer){ .agrees = true, .failed = failed(event) };
+    call_text(event, answer->what, sizeof answer->what);
+    answer->result = event->result;
+
+    switch (event->call) {
+    case CALL_MMAP:
+    case CALL_MUNMAP:
+    case CALL_MPROTECT:
+    case CALL_BRK:
+    case CALL_MREMAP:
+        call_answered(model, event, answer);
+        break;
+    case CALL_PKEY_MPROTECT:
+        if ((int)event->arg[3] == -1) /* no key: mprotect by another name */
+            call_answered(model, event, answer);
+        else
+            call_unknown(event, answer);
+        break;
+    case CALL_MADVISE:
+        model_apply_madvise(model, event, answer);
+        break;
+    case CALL_MLOCK:
+    case CALL_MLOCK2:
+    case CALL_MUNLOCK:
+    case CALL_MLOCKALL:
+    case CALL_MUNLOCKALL:
+        model_apply_mlock(model, event, answer);
+        break;
+    case CALL_PRLIMIT:
+    case CALL_SETRLIMIT:
+        model_apply_limit(model, event, answer);
+        break;
+    case CALL_PROCESS_MADVISE: /* takes no advice that changes the layout */
+    case CALL_MSYNC:
+    case CALL_MINCORE:
+        answer->kind = MODEL_HARMLESS;
+        break;
+    default:
+        call_unknown(event, answer);
+        break;
+    }
+}
+
+/* ---- following a log ------------------------------------------------------ */
+
+/* Undoes the engine's own placement and makes the program's. */
+static bool follow_mmap(struct model *model, const struct event *event,
+                        const struct model_answer *answer)
+{
+    struct event at = *event;
+    struct model_answer again = { 0 };
+
+    if (answer->result >= 0 || answer->result < -4095)
+        mw_munmap(model->space, (uint64_t)answer->result, event->arg[1], NULL);
+    if (failed(event))
+        return true;
+    at.arg[0] = (uint64_t)event->result;
+    at.arg[3] = (event->arg[3] & ~(uint64_t)MW_MAP_FIXED_NOREPLACE) | MW_MAP_FIXED;
+    call_mmap(model, &at, &again);
+    return again.result == event->result;
+}
+
+static bool follow_mremap(struct model *model, const struct event *event,
+                          const struct model_answer *answer)
+{
+    uint64_t from = event->arg[0], size = event->arg[1];
+    uint64_t to = (uint64_t)event->result;
+
+    if (failed(event))
+        return false; /* the engine has moved it already: what lay there is gone */
+    if (answer->result >= 0 || answer->result < -4095) {
+        from = (uint64_t)answer->result;
+        size = event->arg[2];
+    }
+    if (from == to)
+        return mw_mremap(model->space, from, size, event->arg[2], 0, 0, NULL) ==
+               event->result;
+    return mw_mremap(model->space, from, size, event->arg[2],
+                     MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, to, NULL) == event->result;
+}
+
+bool model_follow(struct model *model, const struct event *event,
+                  const struct model_answer *answer)
+{
+    if (answer->agrees || !event->result_known)
+        return true;
+    switch (event->call) {
+    case CALL_MMAP:
+        return follow_mmap(model, event, answer);
+    case CALL_MREMAP:
+        return follow_mremap(model, event, answer);
+    case CALL_BRK:
+        return (int64_t)mw_brk(model->space, (uint64_t)event->result, NULL) == event->result;
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* model_impl.h - what the files of the model share; nobody else includes it. */
+#ifndef MAPWRIGHT_TOOLS_MODEL_IMPL_H
+#define MAPWRIGHT_TOOLS_MODEL_IMPL_H
+
+#include "model.h"
+
+struct model {
+    struct objects *objects; /* borrowed */
+    struct mw_space *space;
+    uint32_t future;         /* MW_FUTURE_..., to be set again in a new space */
+    uint64_t identity;       /* the last anonymous identity that was made up here */
+};
+
+/* Flags that the kernel sets on mappings mlock, madvise and the like leave alone. */
+#define VM_SPECIAL (MW_VM_IO | MW_VM_DONTEXPAND | MW_VM_PFNMAP | MW_VM_MIXEDMAP)
+
+/* The calls that are followed, not answered: model_follow.c. */
+void model_apply_madvise(struct model *model, const struct event *event,
+                         struct model_answer *answer);
+void model_apply_mlock(struct model *model, const struct event *event,
+                       struct model_answer *answer);
+void model_apply_limit(struct model *model, const struct event *event,
+                       struct model_answer *answer);
+
+#endif

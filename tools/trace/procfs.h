@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * procfs.h - what the kernel tells about itself, a process, and a process's
+ * files, in the terms of the engine.
+ */
+#ifndef MAPWRIGHT_TOOLS_PROCFS_H
+#define MAPWRIGHT_TOOLS_PROCFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../layout.h"
+#include "event.h"
+#include "mapwright/mapwright.h"
+
+/* Reads the layout; `flags`: with VmFlags, which takes the kernel longer. False: can't. */
+bool procfs_layout(pid_t pid, bool flags, struct layout *layout);
+
+/* The mapping that holds addr. False: none, or it can't be read. path is not filled in. */
+bool procfs_area(pid_t pid, uint64_t addr, struct area *area);
+
+/* Fills in what holds for the whole system: version, limits of memory, ... */
+void procfs_system(struct mw_config *config);
+
+/* Fills in what holds for a process: resource limits, capabilities, the heap. */
+void procfs_process(pid_t pid, struct mw_config *config);
+
+/* MW_CAP_... of a task. */
+uint32_t procfs_caps(pid_t tid);
+
+/* personality(2)'s bits. */
+uint64_t procfs_personality(pid_t pid);
+
+/* The name of the program a process runs, its path. "" if it can't be read. */
+void procfs_program(pid_t pid, char *buf, size_t size);
+
+/* Whether the process runs a 32-bit program. */
+bool procfs_is_32bit(pid_t pid);
+
+/* The thread group of a task; 0: gone. And the same of any number in /proc/TID/status. */
+pid_t procfs_tgid(pid_t tid);
+
+/*
+ * What an open descriptor of a task is, for an mmap of it. `known` stays false
+ * for one that is not open or is O_PATH.
+ */
+void procfs_file(pid_t tid, int fd, struct event_file *file);
+
+#endif
