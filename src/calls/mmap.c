@@ -44,6 +44,8 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t fl
         f |= MW_VM_GROWSDOWN;
     if (flags & MW_MAP_LOCKED)
         f |= MW_VM_LOCKED;
+    if (flags & MW_MAP_SYNC)
+        f |= MW_VM_SYNC; /* kept even where it means nothing, so such mappings do not merge */
     if ((flags & MW_MAP_STACK) && (s->cfg.options & MW_OPT_THP) && space_has(s, ROW_STACK_NOHUGEPAGE))
         f |= MW_VM_NOHUGEPAGE;
     return f;
