@@ -74,6 +74,9 @@ const char *mw_version(void);
 #define MW_MREMAP_FIXED 2u
 #define MW_MREMAP_DONTUNMAP 4u
 
+/* The huge page of hugetlb mappings and of placement, in bytes. */
+#define MW_HUGE_SIZE (2ull << 20)
+
 #define MW_EPERM 1
 #define MW_ENOENT 2
 #define MW_EBADF 9
@@ -133,8 +136,10 @@ struct mw_config {
     uint32_t overcommit;         /* 0 heuristic, 1 always, 2 never [0] */
     uint64_t task_size;          /* first address beyond user space [0x7ffffffff000] */
     uint64_t min_addr;           /* vm.mmap_min_addr [65536] */
-    uint64_t mmap_base;          /* mmap searches downwards from here [0x7ffff7fff000] */
-    uint64_t low_base;           /* where an upwards search starts [task_size / 3] */
+    uint64_t mmap_base;          /* mmap searches downwards from here, with
+                                    MW_OPT_BOTTOM_UP upwards [0x7ffff7fff000] */
+    uint64_t low_base;           /* where an upwards search starts when the downwards one
+                                    found nothing [task_size / 3] */
     uint64_t brk_start;          /* start of the heap; 0: no heap, brk fails [0] */
     uint64_t data_size;          /* bytes of the program's data segment, counted by
                                     RLIMIT_DATA's brk rule [0] */
@@ -343,10 +348,27 @@ int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint
 uint64_t mw_brk(struct mw_space *space, uint64_t brk, struct mw_why *why);
 
 /*
- * mremap(2): resize, shrink, or move ONE mapping (MW_MREMAP_MAYMOVE, _FIXED).
- * Returns the (new) address. Errors, in Linux's order: SPEC MREMAP.
- * CAVEATS.md says what is not modelled yet; such a request gets ENOSYS with a
- * reason that says so, never a wrong success.
+ * mremap(2): resize, move (MW_MREMAP_MAYMOVE, _FIXED), duplicate shared memory
+ * (old_size 0), move and leave an empty mapping behind (_DONTUNMAP), or move
+ * several mappings with their gaps (_FIXED and equal sizes, since Linux 6.17).
+ * Sizes are rounded up to pages. Returns the (new) address. Errors, in Linux's
+ * order, SPEC MREMAP:
+ *   EINVAL    unknown or contradictory flags; unaligned old address; new size 0
+ *             or beyond task_size; with FIXED or DONTUNMAP: unaligned new
+ *             address, destination beyond task_size or over the old range,
+ *             DONTUNMAP with sizes that differ
+ *   ENOMEM    too near to max_map_count
+ *   EFAULT    nothing mapped at old_addr
+ *   EPERM     sealed
+ *   EINVAL    old_size 0 of private memory; DONTUNMAP of what must not expand;
+ *             huge pages: alignment, growth
+ *   EFAULT    the old range leaves its mapping; growth of what must not expand;
+ *             one of several mappings can't take part
+ *   EAGAIN    locked memory beyond RLIMIT_MEMLOCK
+ *   ENOMEM    RLIMIT_AS, RLIMIT_DATA; no room; commit limit
+ * A failure found after Linux has unmapped the destination or cut the tail
+ * leaves them so (SPEC MREMAP-22); of several mappings those before the one
+ * that is refused have moved (SPEC MREMAP-33).
  */
 int64_t mw_mremap(struct mw_space *space, uint64_t old_addr, uint64_t old_size,
                   uint64_t new_size, uint32_t flags, uint64_t new_addr, struct mw_why *why);

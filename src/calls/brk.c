@@ -58,7 +58,7 @@ static int grow(struct mw_space *s, uint64_t old_end, uint64_t new_end, struct m
     int err = check_room(s, old_end, new_end, why);
 
     if (!err)
-        err = account_room(s, v.flags, pages, why);
+        err = account_room(s, v.flags, pages, NULL, why);
     if (!err && s->tree.count > s->cfg.max_map_count)
         err = why_amount(why, WHY_map_count, s->tree.count, s->cfg.max_map_count);
     if (!err)

@@ -18,7 +18,7 @@
     (MW_MAP_SHARED | MW_MAP_PRIVATE | MW_MAP_FIXED | MW_MAP_ANONYMOUS | MW_MAP_DENYWRITE | \
      MW_MAP_EXECUTABLE | MW_MAP_GROWSDOWN | MW_MAP_LOCKED | MW_MAP_NORESERVE |            \
      MW_MAP_POPULATE | MW_MAP_NONBLOCK | MW_MAP_STACK | MW_MAP_HUGETLB | MW_MAP_32BIT |    \
-     0x04000000u /* MAP_UNINITIALIZED */ | 0x80u /* MAP_ABOVE4G */)
+     0x7c000000u /* MAP_HUGE_..., MAP_UNINITIALIZED */ | 0x80u /* MAP_ABOVE4G */)
 
 /* The largest offset of a file. */
 #define FILE_MAX 0x7fffffffffffffffull
@@ -191,7 +191,7 @@ static int check_anonymous(const struct mw_space *s, struct request *q, struct m
 static int check_limits(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     uint64_t pages = to_pages(s, q->length);
-    struct unmap_sum gone;
+    struct account_sum gone;
     int err = unmap_decide(s, q->v.start, q->v.end, &gone, why);
 
     q->stage = err ? AT_UNMAP : AFTER_UNMAP;
@@ -199,7 +199,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
         return err;
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
         q->v.flags |= MW_VM_NORESERVE;
-    err = account_room(s, q->v.flags, pages - gone.pages, why);
+    err = account_room(s, q->v.flags, pages - gone.pages, NULL, why);
     if (err)
         return err;
     if (account_is_charged(q->v.flags)) {

@@ -72,8 +72,8 @@ static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t p
             *flags &= ~MW_VM_ACCOUNT;
         return 0;
     }
-    if (account_room(s, *flags, pages, NULL) && !account_room(s, v->flags, pages, NULL))
-        return account_room(s, *flags, pages, why);
+    if (account_room(s, *flags, pages, NULL, NULL) && !account_room(s, v->flags, pages, NULL, NULL))
+        return account_room(s, *flags, pages, NULL, why);
     if (v->flags & settled)
         return 0;
     *flags |= MW_VM_ACCOUNT;

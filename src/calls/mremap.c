@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mremap.c - mremap(2): resize or move a mapping.
+ * mremap.c - mremap(2): resize, move, duplicate, or move and leave behind.
  *
  * A request is decided whole before anything changes: the decision is a plan,
  * and the plan can't fail. Where Linux itself fails after it has cut away the
- * destination or the tail, the plan says so. Rules MREMAP-1..24 in SPEC.md.
+ * destination or the tail, the plan says so. A move of several mappings is
+ * one plan a mapping, in order, as on Linux. Rules MREMAP-1..33 in SPEC.md.
  */
 #include "calls/unmap.h"
-#include "vma/account.h"
 #include "space/fault.h"
+#include "vma/account.h"
 #include "vma/edit.h"
 #include "vma/place.h"
 
 #define KNOWN_FLAGS (MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
 #define PLACED (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
+#define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
+#define MUST_NOT_GROW (MW_VM_DONTEXPAND | MW_VM_PFNMAP)
 
 enum action {
     STAY,   /* nothing to do */
     SHRINK, /* cut off the tail */
     GROW,   /* in place */
-    MOVE
+    MOVE    /* or duplicate, or move and leave behind */
 };
 
 struct remap {
@@ -37,6 +40,9 @@ struct remap {
 
 /* How much is moved: what the old range has of the new size. */
 static uint64_t kept(const struct remap *r) { return min_u64(r->old_size, r->new_size); }
+
+static bool is_fixed(const struct remap *r) { return r->flags & MW_MREMAP_FIXED; }
+static bool leaves_behind(const struct remap *r) { return r->flags & MW_MREMAP_DONTUNMAP; }
 
 /* ---- arguments -------------------------------------------------------------------- */
 
@@ -63,8 +69,8 @@ static int check_new_address(const struct mw_space *s, const struct remap *r, st
     if (r->new > s->cfg.task_size - r->new_size)
         return why_fail(why, WHY_mremap_new_beyond, dest, r->new_size, s->cfg.task_size);
     if (r->old + r->old_size > dest.start && dest.end > r->old)
-        return why_fail(why, WHY_mremap_overlap, dest, 0, 0);
-    if ((r->flags & MW_MREMAP_DONTUNMAP) && r->old_size != r->new_size)
+        return why_at(why, WHY_mremap_overlap, dest.start, dest.end);
+    if (leaves_behind(r) && r->old_size != r->new_size)
         return why_amount(why, WHY_mremap_dontunmap_size, r->old_size, r->new_size);
     return 0;
 }
@@ -91,7 +97,7 @@ static int check_count(const struct mw_space *s, const struct remap *r, struct m
     uint64_t spare = 0;
 
     if (space_has(s, ROW_MREMAP_COUNT_ALWAYS))
-        spare = r->flags & MW_MREMAP_DONTUNMAP ? 4 : 3;
+        spare = leaves_behind(r) ? 4 : 3;
     else if (r->flags & PLACED)
         spare = 5;
     if (spare && s->tree.count + spare >= s->cfg.max_map_count)
@@ -100,6 +106,24 @@ static int check_count(const struct mw_space *s, const struct remap *r, struct m
 }
 
 /* ---- what is mapped there ------------------------------------------------------------ */
+
+/* Huge pages: sizes count in them, and addresses must be multiples. */
+static int adjust_huge(struct remap *r, struct mw_why *why)
+{
+    const uint64_t mask = MW_HUGE_SIZE - 1;
+
+    if (!(r->v.flags & MW_VM_HUGETLB))
+        return 0;
+    r->old_size = (r->old_size + mask) & ~mask;
+    r->new_size = (r->new_size + mask) & ~mask;
+    if (r->old & mask)
+        return why_at(why, WHY_mremap_huge_align, r->old, r->old);
+    if (r->new & mask)
+        return why_at(why, WHY_mremap_huge_align, r->new, r->new);
+    if (r->new_size > r->old_size)
+        return why_at(why, WHY_mremap_huge_grow, r->v.start, r->v.end);
+    return 0;
+}
 
 static int find_mapping(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
@@ -110,9 +134,7 @@ static int find_mapping(const struct mw_space *s, struct remap *r, struct mw_why
     r->v = *v;
     if (v->flags & MW_VM_SEALED)
         return why_at(why, WHY_sealed, v->start, v->end);
-    if (v->flags & MW_VM_HUGETLB)
-        return why_plain(why, WHY_not_modelled);
-    return 0;
+    return adjust_huge(r, why);
 }
 
 /* What is asked of the mapping that its kind refuses, before its size is looked at. */
@@ -120,22 +142,17 @@ static int check_kind(const struct remap *r, struct mw_why *why)
 {
     if (!r->old_size && !(r->v.flags & (MW_VM_SHARED | MW_VM_MAYSHARE)))
         return why_at(why, WHY_mremap_private_dup, r->v.start, r->v.end);
-    if ((r->flags & MW_MREMAP_DONTUNMAP) && (r->v.flags & (MW_VM_DONTEXPAND | MW_VM_PFNMAP)))
+    if (leaves_behind(r) && (r->v.flags & MUST_NOT_GROW))
         return why_at(why, WHY_mremap_special, r->v.start, r->v.end);
     return 0;
 }
 
 static int check_extent(const struct remap *r, struct mw_why *why)
 {
-    if (kept(r) > r->v.end - r->old) {
-        if (r->old_size == r->new_size && (r->flags & MW_MREMAP_FIXED))
-            return why_plain(why, WHY_not_modelled); /* many mappings, or gaps */
-        return why_fail(why, WHY_mremap_leaves_vma, (struct mw_range){ r->v.start, r->v.end },
-                        r->old + kept(r), 0);
-    }
-    if (!r->old_size || (r->flags & MW_MREMAP_DONTUNMAP))
-        return why_plain(why, WHY_not_modelled);
-    return 0;
+    if (kept(r) <= r->v.end - r->old)
+        return 0;
+    return why_fail(why, WHY_mremap_leaves_vma, (struct mw_range){ r->v.start, r->v.end },
+                    r->old + kept(r), 0);
 }
 
 static int check_growth(const struct mw_space *s, const struct remap *r, struct mw_why *why)
@@ -143,11 +160,24 @@ static int check_growth(const struct mw_space *s, const struct remap *r, struct 
     uint64_t more = r->new_size - r->old_size;
     int err;
 
-    if (r->v.flags & (MW_VM_DONTEXPAND | MW_VM_PFNMAP))
+    if (r->new_size <= r->old_size)
+        return 0;
+    if (r->v.flags & MUST_NOT_GROW)
         return why_at(why, WHY_mremap_dontexpand, r->v.start, r->v.end);
     err = account_lock(s, r->v.flags, more, why);
     if (!err)
-        err = account_room(s, r->v.flags, to_pages(s, more), why);
+        err = account_room(s, r->v.flags, to_pages(s, more), NULL, why);
+    return err;
+}
+
+static int check_mapping(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    int err = check_kind(r, why);
+
+    if (!err)
+        err = check_extent(r, why);
+    if (!err)
+        err = check_growth(s, r, why);
     return err;
 }
 
@@ -157,7 +187,7 @@ static bool fits_in_place(const struct mw_space *s, const struct remap *r)
     uint64_t more = r->new_size - r->old_size;
     const struct mw_vma *next = tree_at(tree_find(&s->tree, r->v.end));
 
-    return r->v.end == r->old + r->old_size &&
+    return r->old_size && r->v.end == r->old + r->old_size &&
            range_within(r->v.end, more, 0, s->cfg.task_size) &&
            (!next || next->start >= r->v.end + more);
 }
@@ -172,46 +202,56 @@ static int charge(const struct mw_space *s, const struct remap *r, uint64_t byte
 
 /* unmap_decide, noted for what a refusal leaves behind. */
 static int decide_unmap(const struct mw_space *s, struct remap *r, uint64_t start, uint64_t end,
-                        struct mw_why *why)
+                        struct account_sum *gone, struct mw_why *why)
 {
-    int err = unmap_decide(s, start, end, NULL, why);
+    int err = unmap_decide(s, start, end, gone, why);
 
     r->refused = err != 0;
     r->refused_at = start;
     return err;
 }
 
-static int decide_shrink(const struct mw_space *s, struct remap *r, struct mw_why *why)
+static int decide_tail(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    uint64_t tail = r->old + r->new_size, end;
+    uint64_t tail = r->old + r->new_size, length = r->old_size - r->new_size, end;
+    int err;
 
-    r->action = SHRINK;
-    r->cut_tail = true;
-    if (unmap_range(s, tail, r->old_size - r->new_size, &end, NULL))
-        return why_fail(why, WHY_mremap_tail, (struct mw_range){ tail, tail },
-                        r->old_size - r->new_size, 0);
-    return decide_unmap(s, r, tail, end, why);
+    if (unmap_range(s, tail, length, &end, NULL))
+        return why_fail(why, WHY_mremap_tail, (struct mw_range){ tail, tail }, length, 0);
+    err = decide_unmap(s, r, tail, end, NULL, why);
+    r->cut_tail = !err;
+    return err;
 }
 
 static struct place place_of(const struct remap *r)
 {
-    bool fixed = r->flags & MW_MREMAP_FIXED;
-
     return (struct place){
-        .hint = fixed ? r->new : 0,
+        .hint = r->flags & PLACED ? r->new : 0,
         .length = r->new_size,
         .offset = r->v.object ? r->v.offset + (r->old - r->v.start) : 0,
-        .flags = (fixed ? MW_MAP_FIXED : 0) | (r->v.flags & MW_VM_MAYSHARE ? MW_MAP_SHARED : 0),
+        .flags = (is_fixed(r) ? MW_MAP_FIXED : 0) |
+                 (r->v.flags & MW_VM_MAYSHARE ? MW_MAP_SHARED : 0),
         .object = r->v.object,
     };
 }
 
-/* The destination, and the room to note one more mapping. */
-static int decide_dest(const struct mw_space *s, struct remap *r, struct mw_why *why)
+/*
+ * The destination, and the room to note one more mapping. `gone` (may be NULL)
+ * is what lies there now. What leaves itself behind is all added.
+ */
+static int decide_dest(const struct mw_space *s, struct remap *r, const struct account_sum *gone,
+                       struct mw_why *why)
 {
     struct place p = place_of(r);
-    int64_t at = place_find(s, &p, why);
+    int64_t at;
 
+    if (leaves_behind(r)) {
+        int err = account_room(s, r->v.flags, to_pages(s, r->new_size), gone, why);
+
+        if (err)
+            return err;
+    }
+    at = place_find(s, &p, why);
     if (at < 0)
         return (int)at;
     r->new = (uint64_t)at;
@@ -220,22 +260,27 @@ static int decide_dest(const struct mw_space *s, struct remap *r, struct mw_why 
     return charge(s, r, r->new_size, why);
 }
 
+/* A destination may cover where its source begins (old size 0, or one that wraps). */
+static bool dest_covers_source(const struct remap *r)
+{
+    return r->new <= r->old && r->old - r->new < r->new_size;
+}
+
 /* To a fixed address: destination and tail are gone when the rest is looked at. */
 static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    int err = decide_unmap(s, r, r->new, r->new + r->new_size, why);
+    struct account_sum gone;
+    int err = decide_unmap(s, r, r->new, r->new + r->new_size, &gone, why);
 
     if (err)
         return err;
-    r->action = MOVE;
     r->clear_dest = true;
-    if (r->new_size < r->old_size) {
-        r->late = decide_shrink(s, r, why);
-        r->action = MOVE;
-        r->cut_tail = !r->late;
-    }
+    if (dest_covers_source(r))
+        r->late = why_at(why, WHY_mremap_not_mapped, r->old, r->old);
+    if (!r->late && r->new_size < r->old_size)
+        r->late = decide_tail(s, r, why);
     if (!r->late)
-        r->late = decide_dest(s, r, why);
+        r->late = decide_dest(s, r, &gone, why);
     return 0;
 }
 
@@ -247,38 +292,34 @@ static int decide_grow(const struct mw_space *s, struct remap *r, struct mw_why 
     }
     if (!(r->flags & MW_MREMAP_MAYMOVE))
         return why_at(why, WHY_mremap_blocked, r->old, r->old + r->new_size);
-    r->action = MOVE;
-    return decide_dest(s, r, why);
+    return decide_dest(s, r, NULL, why);
 }
 
+/* One mapping, or the part of one, at `old`. */
 static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    bool placed = r->flags & PLACED;
-    int err = check_arguments(s, r, why);
+    int err = find_mapping(s, r, why);
 
-    if (!err)
-        err = check_count(s, r, why);
-    if (!err)
-        err = find_mapping(s, r, why);
-    if (err || (!placed && r->old_size == r->new_size))
-        return err;
-    if (!placed && r->new_size < r->old_size)
-        return decide_shrink(s, r, why);
-    err = check_kind(r, why);
-    if (!err)
-        err = check_extent(r, why);
-    if (!err && r->new_size > r->old_size)
-        err = check_growth(s, r, why);
     if (err)
         return err;
-    return placed ? decide_fixed(s, r, why) : decide_grow(s, r, why);
+    if (!(r->flags & PLACED) && r->new_size <= r->old_size) {
+        r->action = r->new_size < r->old_size ? SHRINK : STAY;
+        return r->action == SHRINK ? decide_tail(s, r, why) : 0;
+    }
+    r->action = MOVE;
+    err = check_mapping(s, r, why);
+    if (err)
+        return err;
+    if (is_fixed(r))
+        return decide_fixed(s, r, why);
+    return leaves_behind(r) ? decide_dest(s, r, NULL, why) : decide_grow(s, r, why);
 }
 
 /* ---- reserve, commit, finish ------------------------------------------------------------ */
 
 static int reserve(struct mw_space *s, const struct remap *r, struct mw_why *why)
 {
-    int err = space_reserve(s, 3 * EDIT_REMOVE + EDIT_INSERT, why);
+    int err = r->action == STAY ? 0 : space_reserve(s, 3 * EDIT_REMOVE + EDIT_INSERT, why);
 
     if (err || r->action != MOVE || r->late)
         return err;
@@ -297,6 +338,25 @@ static struct mw_vma moved(const struct remap *r)
     return v;
 }
 
+/*
+ * What a move leaves behind is as it was, but empty and unlocked: memory that
+ * went whole is untouched again.
+ */
+static void leave_behind(struct mw_space *s, const struct remap *r)
+{
+    uint64_t end = r->old + r->old_size;
+    bool whole = r->v.start == r->old && r->v.end == end;
+
+    if (whole)
+        edit_forget(s, r->old, end);
+    if (!(r->v.flags & MW_VM_LOCKED))
+        return;
+    if (space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL))
+        edit_unlock(s, r->old, space_has(s, ROW_DONTUNMAP_LOSES_LOCKED));
+    else
+        edit_modify(s, r->old, end, r->v.flags & ~LOCKS, false);
+}
+
 static void commit_move(struct mw_space *s, const struct remap *r)
 {
     struct mw_vma v = moved(r);
@@ -304,7 +364,10 @@ static void commit_move(struct mw_space *s, const struct remap *r)
     edit_insert(s, &v);
     pmap_move(&s->pmap, r->old, r->new, kept(r));
     pmap_unreserve(&s->pmap);
-    edit_remove(s, r->old, r->old + kept(r));
+    if (leaves_behind(r))
+        leave_behind(s, r);
+    else if (r->old_size)
+        edit_remove(s, r->old, r->old + kept(r));
     space_flush(s, r->old, r->old + kept(r));
 }
 
@@ -325,17 +388,16 @@ static void commit(struct mw_space *s, const struct remap *r)
 /* What is locked is present; that it can't be is no error. */
 static void finish(struct mw_space *s, const struct remap *r, uint64_t at)
 {
-    if ((r->v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED &&
-        r->new_size > r->old_size)
+    if ((r->v.flags & LOCKS) == MW_VM_LOCKED && r->new_size > r->old_size)
         fault_populate(s, at + r->old_size, at + r->new_size);
 }
 
-static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
+static int64_t remap_one(struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     int err = decide(s, r, why);
     uint64_t at;
 
-    if (!err && r->action != STAY)
+    if (!err)
         err = reserve(s, r, why);
     if (err)
         return r->refused ? unmap_refused(s, r->refused_at, err) : err;
@@ -345,6 +407,63 @@ static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why
     at = r->action == MOVE ? r->new : r->old;
     finish(s, r, at);
     return (int64_t)at;
+}
+
+/* ---- several mappings (since 6.17) -------------------------------------------------------- */
+
+/* Must a mapping of this kind move alone? */
+static bool moves_alone(const struct mw_vma *v)
+{
+    return (v->flags & MW_VM_UFFD) ||
+           (v->object && (mw_object_flags(v->object) & MW_OBJ_OWN_PLACE));
+}
+
+static bool spans_several(const struct mw_space *s, const struct remap *r)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, r->old));
+
+    return is_fixed(r) && r->old_size == r->new_size && space_has(s, ROW_MREMAP_SEVERAL) && v &&
+           v->start <= r->old && v->end - r->old < r->old_size;
+}
+
+/*
+ * Each mapping in the old range goes to the same place in the new one; what
+ * lies opposite a gap stays. The first that fails ends the call: those before
+ * it have moved.
+ */
+static int64_t remap_several(struct mw_space *s, const struct remap *all, struct mw_why *why)
+{
+    uint64_t end = all->old + all->old_size, at = all->old;
+    const struct mw_vma *v;
+
+    while (at < end && (v = tree_at(tree_find(&s->tree, at))) && v->start < end) {
+        struct remap r = *all;
+        int64_t result;
+
+        r.old = max_u64(v->start, at);
+        r.new = all->new + (r.old - all->old);
+        r.old_size = r.new_size = min_u64(v->end, end) - r.old;
+        at = r.old + r.old_size;
+        if (moves_alone(v))
+            return why_at(why, WHY_mremap_alone, v->start, v->end);
+        result = remap_one(s, &r, why);
+        if (result < 0)
+            return result;
+    }
+    return (int64_t)all->new;
+}
+
+/* ---- the call ---------------------------------------------------------------------------------- */
+
+static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    int err = check_arguments(s, r, why);
+
+    if (!err)
+        err = check_count(s, r, why);
+    if (err)
+        return err;
+    return spans_several(s, r) ? remap_several(s, r, why) : remap_one(s, r, why);
 }
 
 int64_t mw_mremap(struct mw_space *s, uint64_t old_addr, uint64_t old_size, uint64_t new_size,

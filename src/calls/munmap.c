@@ -24,7 +24,7 @@ int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint6
 static bool cuts_huge(const struct mw_vma *v, uint64_t at)
 {
     return (v->flags & MW_VM_HUGETLB) && at > v->start && at < v->end &&
-           ((at - v->start + v->offset) & ((2ull << 20) - 1));
+           ((at - v->start + v->offset) & (MW_HUGE_SIZE - 1));
 }
 
 static int decide_one(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_why *why)
@@ -38,10 +38,10 @@ static int decide_one(const struct mw_vma *v, uint64_t start, uint64_t end, stru
     return 0;
 }
 
-int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct unmap_sum *sum,
+int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct account_sum *sum,
                  struct mw_why *why)
 {
-    struct unmap_sum all = { 0 };
+    struct account_sum all = { 0 };
     struct cursor c = tree_find(&s->tree, start);
     const struct mw_vma *v = tree_at(c);
 
@@ -60,7 +60,6 @@ int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct 
         all.pages += n;
         all.data += account_is_data(v->flags) ? n : 0;
         all.charged += v->flags & MW_VM_ACCOUNT ? n : 0;
-        all.locked += v->flags & MW_VM_LOCKED ? n : 0;
     }
     if (sum)
         *sum = all;

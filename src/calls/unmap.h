@@ -4,17 +4,10 @@
 #define MW_CALLS_UNMAP_H
 
 #include "space/space.h"
-
-/* What is mapped in a range. */
-struct unmap_sum {
-    uint64_t pages;    /* mapped */
-    uint64_t data;     /* of them RLIMIT_DATA counts */
-    uint64_t charged;  /* of them promised */
-    uint64_t locked;   /* of them locked */
-};
+#include "vma/account.h"
 
 /* May [start, end) be unmapped? 0, -ENOMEM, -EINVAL, -EPERM. Sums up what is there (`sum` may be NULL). */
-int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct unmap_sum *sum,
+int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct account_sum *sum,
                  struct mw_why *why);
 
 /*

@@ -39,7 +39,7 @@ static bool stack_is_granted(const struct mw_space *s, const struct mw_vma *v, u
     if (v->end - start > s->cfg.limit_stack)
         return false;
     return !account_lock(s, v->flags, grown, NULL) &&
-           !account_room(s, v->flags, to_pages(s, grown), NULL) &&
+           !account_room(s, v->flags, to_pages(s, grown), NULL, NULL) &&
            !account_commit(s, to_pages(s, grown), NULL);
 }
 

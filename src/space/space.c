@@ -124,7 +124,7 @@ void space_flush(struct mw_space *s, uint64_t start, uint64_t end)
 {
     struct mw_range *last = &s->stale[FLUSH_MAX - 1];
 
-    if (!s->pmap.frames)
+    if (!s->pmap.frames || start >= end)
         return;
     if (s->stale_count < FLUSH_MAX) {
         s->stale[s->stale_count++] = (struct mw_range){ start, end };
@@ -335,7 +335,7 @@ static const char *check_counters(const struct mw_space *s)
     if (sum.total != s->total || sum.data != s->data || sum.stack != s->stack ||
         sum.exec != s->exec)
         return "space: a size counter is wrong";
-    if (sum.locked != s->locked)
+    if (sum.locked + s->lost_locked != s->locked)
         return "space: the count of locked pages is wrong";
     return sum.committed == s->committed ? NULL : "space: the count of committed pages is wrong";
 }

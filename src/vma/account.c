@@ -37,14 +37,17 @@ void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages)
     account_add(s, flags, 0 - pages);
 }
 
-int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages, struct mw_why *why)
+int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages,
+                 const struct account_sum *gone, struct mw_why *why)
 {
-    uint64_t as = to_pages(s, s->cfg.limit_as), data = to_pages(s, s->cfg.limit_data);
+    uint64_t as = to_pages(s, s->cfg.limit_as), limit = to_pages(s, s->cfg.limit_data);
+    uint64_t total = add_ceil(s->total - (gone ? gone->pages : 0), pages);
+    uint64_t data = add_ceil(s->data - (gone ? gone->data : 0), pages);
 
-    if (add_ceil(s->total, pages) > as)
-        return why_amount(why, WHY_limit_as, add_ceil(s->total, pages), as);
-    if (account_is_data(flags) && add_ceil(s->data, pages) > data)
-        return why_amount(why, WHY_limit_data, add_ceil(s->data, pages), data);
+    if (total > as)
+        return why_amount(why, WHY_limit_as, total, as);
+    if (account_is_data(flags) && data > limit)
+        return why_amount(why, WHY_limit_data, data, limit);
     return 0;
 }
 

@@ -9,14 +9,23 @@
 void account_add(struct mw_space *s, uint64_t flags, uint64_t pages);
 void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages);
 
+/* What is mapped in a range, in pages: all, of them RLIMIT_DATA counts, of them promised. */
+struct account_sum {
+    uint64_t pages, data, charged;
+};
+
 /* Is private writable memory, which RLIMIT_DATA counts? */
 bool account_is_data(uint64_t flags);
 
 /* Does memory of these flags have to be promised (VM_ACCOUNT)? */
 bool account_is_charged(uint64_t flags);
 
-/* May the space grow by `pages` of these flags (RLIMIT_AS, RLIMIT_DATA)? 0 or -ENOMEM. */
-int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages, struct mw_why *why);
+/*
+ * May the space grow by `pages` of these flags (RLIMIT_AS, RLIMIT_DATA), once
+ * `gone` (may be NULL) is unmapped? 0 or -ENOMEM.
+ */
+int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages,
+                 const struct account_sum *gone, struct mw_why *why);
 
 /* May `pages` more be promised (overcommit)? 0 or -ENOMEM. */
 int account_commit(const struct mw_space *s, uint64_t pages, struct mw_why *why);

@@ -227,6 +227,33 @@ void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start)
     tree_set(&s->tree, c, &v);
 }
 
+void edit_forget(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    struct cursor c = tree_find(&s->tree, start);
+    struct mw_vma v = *tree_at(c);
+
+    if (v.start != start || v.end != end)
+        return; /* it has merged with where its pages went */
+    v.anon = 0;
+    tree_set(&s->tree, c, &v);
+}
+
+void edit_unlock(struct mw_space *s, uint64_t addr, bool keep_count)
+{
+    struct cursor c = tree_find(&s->tree, addr);
+    struct mw_vma v = *tree_at(c);
+    uint64_t pages = pages_of(s, &v);
+
+    account_sub(s, v.flags, pages);
+    if (keep_count) {
+        s->locked += pages;
+        s->lost_locked += pages;
+    }
+    v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
+    account_add(s, v.flags, pages);
+    tree_set(&s->tree, c, &v);
+}
+
 void edit_touch(struct mw_space *s, struct cursor c)
 {
     struct cursor prev = tree_prev(&s->tree, c), next = tree_next(c);

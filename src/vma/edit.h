@@ -41,6 +41,15 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 /* Extends the VMA that starts at `start` down to `new_start` (a growing stack). */
 void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
 
+/* [start, end), a whole VMA, has lost its pages to another: it is untouched again. */
+void edit_forget(struct mw_space *s, uint64_t start, uint64_t end);
+
+/*
+ * Takes the lock off the whole VMA at `addr`, and merges nothing. `keep_count`:
+ * its pages stay counted as locked for ever (a defect of Linux).
+ */
+void edit_unlock(struct mw_space *s, uint64_t addr, bool keep_count);
+
 /* Gives the private VMA at `c` an identity, if it has none. */
 void edit_touch(struct mw_space *s, struct cursor c);
 

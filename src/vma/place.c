@@ -2,9 +2,8 @@
 /* place.c - the kernel's choice of addresses. */
 #include "vma/place.h"
 
-enum { HUGE_SHIFT = 21, ERRNO_MAX = 4095 };
+enum { ERRNO_MAX = 4095 };
 
-#define HUGE_SIZE (1ull << HUGE_SHIFT)
 #define LOW32_START 0x40000000ull
 #define LOW32_END 0x80000000ull
 
@@ -25,7 +24,8 @@ static bool hint_taken(const struct mw_space *s, uint64_t hint, uint64_t length)
 
 static uint64_t search_up(const struct mw_space *s, const struct place *p)
 {
-    struct mw_range window = { s->cfg.low_base, s->cfg.task_size }, gap;
+    bool legacy = s->cfg.options & MW_OPT_BOTTOM_UP;
+    struct mw_range window = { legacy ? s->cfg.mmap_base : s->cfg.low_base, s->cfg.task_size }, gap;
 
     if (p->flags & MW_MAP_32BIT)
         window = (struct mw_range){ LOW32_START, LOW32_END };
@@ -61,7 +61,7 @@ static bool wants_huge(const struct mw_space *s, const struct place *p)
         return false;
     if (space_has(s, ROW_PLACE_HUGE_ANY_LENGTH))
         return true;
-    return !p->hint && (p->length & (HUGE_SIZE - 1)) == 0;
+    return !p->hint && (p->length & (MW_HUGE_SIZE - 1)) == 0;
 }
 
 /*
@@ -70,19 +70,19 @@ static bool wants_huge(const struct mw_space *s, const struct place *p)
  */
 static uint64_t search_huge(const struct mw_space *s, const struct place *p)
 {
-    uint64_t first_huge = (p->offset + HUGE_SIZE - 1) & ~(HUGE_SIZE - 1);
+    uint64_t first_huge = (p->offset + MW_HUGE_SIZE - 1) & ~(MW_HUGE_SIZE - 1);
     struct place padded = *p;
     uint64_t at, shift;
 
-    if (p->offset + p->length <= first_huge || p->offset + p->length - first_huge < HUGE_SIZE)
+    if (p->offset + p->length <= first_huge || p->offset + p->length - first_huge < MW_HUGE_SIZE)
         return 0;
-    padded.length += HUGE_SIZE;
+    padded.length += MW_HUGE_SIZE;
     at = search(s, &padded);
     if (!at || at == p->hint)
         return at;
-    shift = (p->offset - at) & (HUGE_SIZE - 1);
+    shift = (p->offset - at) & (MW_HUGE_SIZE - 1);
     if (!shift && !(s->cfg.options & MW_OPT_BOTTOM_UP))
-        return at + HUGE_SIZE;
+        return at + MW_HUGE_SIZE;
     return at + shift;
 }
 
