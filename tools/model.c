@@ -117,14 +117,39 @@ static void perform(struct model *model, const struct event *event, struct model
     }
 }
 
+/*
+ * Where the engine does not have the moving of several mappings at once, they
+ * are moved one by one: the kernel's layout is taken over afterwards anyway,
+ * but what only the engine knows of the memory goes along to its new place.
+ */
+static void move_one_by_one(struct model *model, const struct event *event)
+{
+    uint64_t from = event->arg[0], size = event->arg[1], to = (uint64_t)event->result;
+    uint64_t at = from;
+    struct mw_vma vma;
+
+    if (event->call != CALL_MREMAP || failed(event) || size != event->arg[2] ||
+        !(event->arg[3] & MW_MREMAP_FIXED) || (event->arg[3] & MW_MREMAP_DONTUNMAP))
+        return;
+    while (at < from + size && mw_find_vma(model->space, at, &vma) && vma.start < from + size) {
+        uint64_t start = vma.start > at ? vma.start : at;
+        uint64_t end = vma.end < from + size ? vma.end : from + size;
+        mw_mremap(model->space, start, end - start, end - start,
+                  MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, to + (start - from), NULL);
+        at = end;
+    }
+}
+
 static void call_answered(struct model *model, const struct event *event,
                           struct model_answer *answer)
 {
     answer->kind = MODEL_ANSWERED;
     perform(model, event, answer);
     answer->agrees = !event->result_known || answer->result == event->result;
-    if (answer->result == -MW_ENOSYS && !answer->agrees)
+    if (answer->result == -MW_ENOSYS && !answer->agrees) {
         answer->kind = MODEL_NOT_MODELLED;
+        move_one_by_one(model, event);
+    }
 }
 
 /* A call the model can't follow: harmless if it failed as a whole. */

@@ -35,6 +35,16 @@ static bool in_one_vma(struct model *model, uint64_t start, uint64_t end)
     return mw_find_vma(model->space, start, &vma) && vma.start <= start && end <= vma.end;
 }
 
+/* Where the first hole in [start, end) begins; `end`: there is none. */
+static uint64_t first_hole(struct model *model, uint64_t start, uint64_t end)
+{
+    struct mw_vma vma;
+
+    while (start < end && mw_find_vma(model->space, start, &vma) && vma.start <= start)
+        start = vma.end;
+    return start < end ? start : end;
+}
+
 static uint64_t page_of(const struct model *model)
 {
     return UINT64_C(1) << mw_space_config(model->space)->page_shift;
@@ -66,13 +76,19 @@ static bool is_harmless(uint64_t advice)
     return advice != MADV_MERGEABLE && advice != MADV_UNMERGEABLE;
 }
 
-/* A flag-changing advice that failed: over one mapping it has changed nothing. */
-static void advice_failed(struct model *model, const struct event *event,
-                          struct model_answer *answer)
+/*
+ * Whether an advice that failed did nothing, or all it could: a hole gives
+ * ENOMEM after the mapped parts were changed; one mapping that can't have it
+ * gives EINVAL.
+ */
+static enum model_kind advice_failed(struct model *model, const struct event *event,
+                                     uint64_t end)
 {
-    bool nothing = event->result == -MW_EINVAL &&
-                   in_one_vma(model, event->arg[0], event->arg[0] + event->arg[1]);
-    answer->kind = nothing ? MODEL_HARMLESS : MODEL_NOT_MODELLED;
+    if (event->result == -MW_ENOMEM && first_hole(model, event->arg[0], end) < end)
+        return MODEL_FOLLOWED;
+    if (event->result == -MW_EINVAL && in_one_vma(model, event->arg[0], end))
+        return MODEL_HARMLESS;
+    return MODEL_NOT_MODELLED;
 }
 
 void model_apply_madvise(struct model *model, const struct event *event,
@@ -89,11 +105,9 @@ void model_apply_madvise(struct model *model, const struct event *event,
     for (size_t i = 0; i < CHANGES; i++) {
         if (changes[i].advice != advice)
             continue;
-        if (answer->failed)
-            advice_failed(model, event, answer);
-        else if (change_flags(model, start, end, changes[i].clear, changes[i].set, 0))
-            answer->kind = MODEL_FOLLOWED;
-        else
+        answer->kind = answer->failed ? advice_failed(model, event, end) : MODEL_FOLLOWED;
+        if (answer->kind == MODEL_FOLLOWED &&
+            !change_flags(model, start, end, changes[i].clear, changes[i].set, 0))
             answer->kind = MODEL_NOT_MODELLED;
         return;
     }
@@ -105,11 +119,14 @@ void model_apply_madvise(struct model *model, const struct event *event,
 
 #define LOCK_FLAGS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 
+/* At a hole the call stops with ENOMEM; what lies before is changed. */
 static bool lock_range(struct model *model, const struct event *event, uint64_t set)
 {
     uint64_t page = page_of(model), start = event->arg[0] & ~(page - 1);
     uint64_t end = (event->arg[0] + event->arg[1] + page - 1) & ~(page - 1);
 
+    if (event->result < 0)
+        end = first_hole(model, start, end);
     return change_flags(model, start, end, LOCK_FLAGS, set, VM_SPECIAL | MW_VM_HUGETLB);
 }
 
@@ -152,7 +169,11 @@ static bool apply_lock(struct model *model, const struct event *event)
 void model_apply_mlock(struct model *model, const struct event *event,
                        struct model_answer *answer)
 {
-    if (answer->failed) /* ENOMEM at a hole comes after the part before was locked */
+    /* ENOMEM is also what a limit gives, before anything is changed */
+    bool at_hole = event->result == -MW_ENOMEM && event->call != CALL_MLOCKALL &&
+                   (mw_space_config(model->space)->caps & MW_CAP_IPC_LOCK);
+
+    if (answer->failed && !at_hole)
         answer->kind = event->result == -MW_ENOMEM ? MODEL_NOT_MODELLED : MODEL_HARMLESS;
     else
         answer->kind = apply_lock(model, event) ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;

@@ -115,6 +115,15 @@ static void compare_all(struct observation *ob, struct watched *w, const struct 
     compare(ob, w, task->tid, when, stats.map_count < MOST_FLAGS_READ);
 }
 
+static void compare_after(struct observation *ob, struct watched *w, const struct task *task)
+{
+    char call[256], when[300];
+
+    event_text(&task->event, call, sizeof call);
+    snprintf(when, sizeof when, "%d %s", task->tid, call);
+    compare(ob, w, task->tid, when, false);
+}
+
 /* ---- before a call -------------------------------------------------------------- */
 
 /* Where the call may change mappings; none: size 0. */
@@ -209,7 +218,7 @@ static void read_limit(const struct watched *w, struct task *task)
 static void read_rights(struct watched *w, const struct task *task)
 {
     const struct event *e = &task->event;
-    bool matter = e->call == CALL_MREMAP ||
+    bool matter = e->call == CALL_MREMAP || e->call == CALL_MLOCK || e->call == CALL_MLOCK2 ||
                   (e->call == CALL_MMAP &&
                    ((e->arg[3] & MW_MAP_LOCKED) ||
                     (e->arg[0] && e->arg[0] < mw_space_config(space_of(w))->min_addr)));
@@ -335,7 +344,7 @@ static void on_leave(void *ctx, struct task *task)
     draw_after(ob, w, task);
     report_answer(ob, w, task, &answer);
     if (w->interval && ++w->calls >= w->interval)
-        compare(ob, w, task->tid, "a call", false);
+        compare_after(ob, w, task);
 }
 
 static void on_lost(void *ctx, struct task *task, const char *why)

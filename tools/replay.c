@@ -218,7 +218,9 @@ static void tell_call(struct replay *r, struct space *space, const struct event 
                       const struct model_answer *answer)
 {
     struct layout layout = {0};
-    bool show = answer->kind == MODEL_ANSWERED && !answer->agrees;
+    /* what lies around is copied only while the report still keeps it */
+    bool show = answer->kind == MODEL_ANSWERED && !answer->agrees &&
+                report_differences(r->report) < REPORT_DETAILS;
     if (show)
         model_layout(space->model, &layout);
     report_call(r->report, e, answer, show ? &layout : NULL, NULL);

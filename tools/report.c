@@ -293,7 +293,7 @@ void report_call(struct report *report, const struct event *event,
 void report_layout(struct report *report, const char *when, const struct layout_diff *diff,
                    const struct layout *engine, const struct layout *kernel)
 {
-    char text[256];
+    char text[512];
 
     report->layouts++;
     if (kernel && kernel->n > report->most_areas)
@@ -304,11 +304,14 @@ void report_layout(struct report *report, const char *when, const struct layout_
     struct difference *d = new_difference(report);
     if (!d)
         return;
-    struct ranges ranges = { { { diff->addr, diff->addr + 1 } }, 1 };
-    if (diff->kernel < kernel->n)
-        add_range(&ranges, kernel->area[diff->kernel].end, 1);
+    uint64_t end = diff->addr + 1;
+    if (diff->kernel < kernel->n && kernel->area[diff->kernel].end > end)
+        end = kernel->area[diff->kernel].end;
+    if (diff->engine < engine->n && engine->area[diff->engine].end > end)
+        end = engine->area[diff->engine].end;
+    struct ranges ranges = { { { diff->addr, end } }, 1 };
     d->in_layout = true;
-    snprintf(text, sizeof text, "layout at %s: %s from %" PRIx64 " on", when, diff->what,
+    snprintf(text, sizeof text, "layout after %s: %s from %" PRIx64 " on", when, diff->what,
              diff->addr);
     d->title = copy(text);
     d->engine = copy("");

@@ -228,31 +228,45 @@ int mw_import(struct mw_space *s, const struct mw_vma *v)
     return err;
 }
 
-/* Changes one VMA's flags after the other; without merging, borders stay. */
+/* Gives [start, end), part of one VMA or without `merge` all of one, other flags. */
+static void import_flags_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags,
+                             bool merge)
+{
+    struct cursor c = tree_find(&s->tree, start);
+    struct mw_vma v = *tree_at(c);
+
+    if (merge) {
+        edit_modify(s, start, end, flags, false);
+    } else {
+        account_sub(s, v.flags, to_pages(s, v.end - v.start));
+        account_add(s, flags, to_pages(s, v.end - v.start));
+        v.flags = flags;
+        tree_set(&s->tree, c, &v);
+    }
+    pmap_protect(&s->pmap, start, end, flags);
+    space_flush(s, start, end);
+}
+
+/* One VMA after the other; without merging, borders stay. */
 static void import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t clear,
                          uint64_t set, bool merge)
 {
-    const struct mw_vma *at;
-
     if (!merge) {
         edit_split(s, start);
         edit_split(s, end);
     }
-    for (uint64_t next; (at = tree_at(tree_find(&s->tree, start))) && at->start < end; start = next) {
-        struct mw_vma v = *at;
-        uint64_t from = max_u64(start, v.start), flags = (v.flags & ~clear) | set;
+    while (start < end) {
+        const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+        uint64_t from, next, flags;
 
-        next = min_u64(v.end, end);
-        if (merge && flags != v.flags) {
-            edit_modify(s, from, next, flags, false);
-        } else if (flags != v.flags) {
-            account_sub(s, v.flags, to_pages(s, v.end - v.start));
-            account_add(s, flags, to_pages(s, v.end - v.start));
-            v.flags = flags;
-            tree_set(&s->tree, tree_find(&s->tree, start), &v);
-        }
-        pmap_protect(&s->pmap, from, next, flags);
-        space_flush(s, from, next);
+        if (!v || v->start >= end)
+            return;
+        from = max_u64(start, v->start);
+        next = min_u64(v->end, end);
+        flags = (v->flags & ~clear) | set;
+        if (flags != v->flags)
+            import_flags_one(s, from, next, flags, merge);
+        start = next;
     }
 }
 
