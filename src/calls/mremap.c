@@ -5,7 +5,7 @@
  * A request is decided whole before anything changes: the decision is a plan,
  * and the plan can't fail. Where Linux itself fails after it has cut away the
  * destination or the tail, the plan says so. A move of several mappings is
- * one plan a mapping, in order, as on Linux. Rules MREMAP-1..33 in SPEC.md.
+ * one plan a mapping, in order, as on Linux. Rules MREMAP-1..37 in SPEC.md.
  */
 #include "calls/unmap.h"
 #include "space/fault.h"
@@ -13,7 +13,6 @@
 #include "vma/edit.h"
 #include "vma/place.h"
 
-#define KNOWN_FLAGS (MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
 #define PLACED (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
 #define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 #define MUST_NOT_GROW (MW_VM_DONTEXPAND | MW_VM_PFNMAP)
@@ -44,55 +43,70 @@ static uint64_t kept(const struct remap *r) { return min_u64(r->old_size, r->new
 static bool is_fixed(const struct remap *r) { return r->flags & MW_MREMAP_FIXED; }
 static bool leaves_behind(const struct remap *r) { return r->flags & MW_MREMAP_DONTUNMAP; }
 
-/* ---- arguments -------------------------------------------------------------------- */
+/* ---- arguments: one check each, put in order below ------------------------------------- */
 
-static int check_sizes(const struct mw_space *s, struct remap *r, struct mw_why *why)
+static int check_flags(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    uint64_t new_size = r->new_size;
+    uint32_t known = MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED;
 
-    r->old_size = round_up(s, r->old_size);
-    r->new_size = round_up(s, r->new_size);
-    if (!r->new_size)
-        return why_amount(why, WHY_mremap_new_size_zero, new_size, 0);
-    if (r->new_size > s->cfg.task_size)
-        return why_amount(why, WHY_mremap_new_size_huge, new_size, s->cfg.task_size);
+    if (space_has(s, ROW_DONTUNMAP))
+        known |= MW_MREMAP_DONTUNMAP;
+    if (r->flags & ~known)
+        return why_amount(why, WHY_mremap_flags, r->flags, 0);
+    if ((r->flags & PLACED) && !(r->flags & MW_MREMAP_MAYMOVE))
+        return why_amount(why, WHY_mremap_needs_maymove, r->flags, 0);
+    if (!aligned(s, r->old))
+        return why_at(why, WHY_mremap_old_unaligned, r->old, r->old);
     return 0;
 }
 
-/* The new address counts only where a flag says so. */
-static int check_new_address(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+static int check_equal_sizes(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    struct mw_range dest = { r->new, r->new + r->new_size };
-
-    if (!aligned(s, r->new))
-        return why_at(why, WHY_mremap_new_unaligned, r->new, r->new);
-    if (r->new > s->cfg.task_size - r->new_size)
-        return why_fail(why, WHY_mremap_new_beyond, dest, r->new_size, s->cfg.task_size);
-    if (r->old + r->old_size > dest.start && dest.end > r->old)
-        return why_at(why, WHY_mremap_overlap, dest.start, dest.end);
+    (void)s;
     if (leaves_behind(r) && r->old_size != r->new_size)
         return why_amount(why, WHY_mremap_dontunmap_size, r->old_size, r->new_size);
     return 0;
 }
 
-static int check_arguments(const struct mw_space *s, struct remap *r, struct mw_why *why)
+static int round_sizes(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    int err;
+    uint64_t new_size = r->new_size;
 
-    if (r->flags & ~KNOWN_FLAGS)
-        return why_amount(why, WHY_mremap_flags, r->flags, 0);
-    if (!aligned(s, r->old))
-        return why_at(why, WHY_mremap_old_unaligned, r->old, r->old);
-    err = check_sizes(s, r, why);
-    if (err || !(r->flags & PLACED))
-        return err;
-    if (!(r->flags & MW_MREMAP_MAYMOVE))
-        return why_amount(why, WHY_mremap_needs_maymove, r->flags, 0);
-    return check_new_address(s, r, why);
+    r->old_size = round_up(s, r->old_size);
+    r->new_size = round_up(s, r->new_size);
+    return r->new_size ? 0 : why_amount(why, WHY_mremap_new_size_zero, new_size, 0);
+}
+
+static int check_new_size(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    if (r->new_size <= s->cfg.task_size)
+        return 0;
+    return why_amount(why, WHY_mremap_new_size_huge, r->new_size, s->cfg.task_size);
+}
+
+/* The new address counts only where a flag says so. */
+static int check_new_alignment(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    if ((r->flags & PLACED) && !aligned(s, r->new))
+        return why_at(why, WHY_mremap_new_unaligned, r->new, r->new);
+    return 0;
+}
+
+static int check_new_range(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    struct mw_range dest = { r->new, r->new + r->new_size };
+
+    if (!(r->flags & PLACED))
+        return 0;
+    if (r->new_size > s->cfg.task_size || r->new > s->cfg.task_size - r->new_size)
+        return why_fail(why, WHY_mremap_new_beyond, dest, r->new_size, s->cfg.task_size);
+    if (r->old + r->old_size > dest.start && dest.end > r->old)
+        return why_at(why, WHY_mremap_overlap, dest.start, dest.end);
+    return 0;
 }
 
 /* A move may for a moment need several mappings more. */
-static int check_count(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+static int check_count(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     uint64_t spare = 0;
 
@@ -134,16 +148,55 @@ static int find_mapping(const struct mw_space *s, struct remap *r, struct mw_why
     r->v = *v;
     if (v->flags & MW_VM_SEALED)
         return why_at(why, WHY_sealed, v->start, v->end);
-    return adjust_huge(r, why);
+    return space_has(s, ROW_HUGE_MOVES) ? adjust_huge(r, why) : 0;
+}
+
+/* Which check comes first differs between versions, and is seen when two things are wrong. */
+typedef int check_fn(const struct mw_space *s, struct remap *r, struct mw_why *why);
+
+static check_fn *const arguments_first[] = { /* since 6.17 */
+    check_flags, round_sizes, check_new_size, check_equal_sizes, check_new_alignment,
+    check_new_range, check_count, NULL
+};
+static check_fn *const alignment_first[] = { /* 6.16 */
+    check_flags, check_equal_sizes, round_sizes, check_new_alignment, check_count,
+    find_mapping, check_new_range, NULL
+};
+static check_fn *const mapping_first[] = { /* 6.1 to 6.15 */
+    check_flags, check_equal_sizes, round_sizes, find_mapping, check_new_alignment,
+    check_new_range, check_count, NULL
+};
+static check_fn *const mapping_last[] = { /* before */
+    check_flags, check_equal_sizes, round_sizes, check_new_alignment, check_new_range,
+    check_count, NULL
+};
+
+static int check_in_order(const struct mw_space *s, struct remap *r, struct mw_why *why)
+{
+    check_fn *const *check = space_has(s, ROW_MREMAP_ARGS_FIRST)      ? arguments_first
+                             : space_has(s, ROW_MREMAP_ALIGN_FIRST)   ? alignment_first
+                             : space_has(s, ROW_MREMAP_MAPPING_FIRST) ? mapping_first
+                                                                      : mapping_last;
+    int err = 0;
+
+    while (!err && *check)
+        err = (*check++)(s, r, why);
+    return err;
 }
 
 /* What is asked of the mapping that its kind refuses, before its size is looked at. */
-static int check_kind(const struct remap *r, struct mw_why *why)
+static int check_kind(const struct mw_space *s, const struct remap *r, struct mw_why *why)
 {
-    if (!r->old_size && !(r->v.flags & (MW_VM_SHARED | MW_VM_MAYSHARE)))
+    bool shared = r->v.flags & (MW_VM_SHARED | MW_VM_MAYSHARE);
+
+    if ((r->v.flags & MW_VM_HUGETLB) && !space_has(s, ROW_HUGE_MOVES))
+        return why_at(why, WHY_mremap_huge_move, r->v.start, r->v.end);
+    if (!r->old_size && !shared && space_has(s, ROW_PRIVATE_DUP_REFUSED))
         return why_at(why, WHY_mremap_private_dup, r->v.start, r->v.end);
     if (leaves_behind(r) && (r->v.flags & MUST_NOT_GROW))
         return why_at(why, WHY_mremap_special, r->v.start, r->v.end);
+    if (leaves_behind(r) && (shared || r->v.object) && !space_has(s, ROW_DONTUNMAP_ANY))
+        return why_at(why, WHY_mremap_leave_anon, r->v.start, r->v.end);
     return 0;
 }
 
@@ -155,7 +208,9 @@ static int check_extent(const struct remap *r, struct mw_why *why)
                     r->old + kept(r), 0);
 }
 
-static int check_growth(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+/* `gone` (may be NULL): what is unmapped by then. */
+static int check_growth(const struct mw_space *s, const struct remap *r,
+                        const struct account_sum *gone, struct mw_why *why)
 {
     uint64_t more = r->new_size - r->old_size;
     int err;
@@ -166,18 +221,19 @@ static int check_growth(const struct mw_space *s, const struct remap *r, struct 
         return why_at(why, WHY_mremap_dontexpand, r->v.start, r->v.end);
     err = account_lock(s, r->v.flags, more, why);
     if (!err)
-        err = account_room(s, r->v.flags, to_pages(s, more), NULL, why);
+        err = account_room(s, r->v.flags, to_pages(s, more), gone, why);
     return err;
 }
 
-static int check_mapping(const struct mw_space *s, const struct remap *r, struct mw_why *why)
+static int check_mapping(const struct mw_space *s, const struct remap *r,
+                         const struct account_sum *gone, struct mw_why *why)
 {
-    int err = check_kind(r, why);
+    int err = check_kind(s, r, why);
 
     if (!err)
         err = check_extent(r, why);
     if (!err)
-        err = check_growth(s, r, why);
+        err = check_growth(s, r, gone, why);
     return err;
 }
 
@@ -266,7 +322,26 @@ static bool dest_covers_source(const struct remap *r)
     return r->new <= r->old && r->old - r->new < r->new_size;
 }
 
-/* To a fixed address: destination and tail are gone when the rest is looked at. */
+/*
+ * To a fixed address: destination and tail are gone when the rest is looked
+ * at; before 6.17 even before the mapping is.
+ */
+static int decide_late(const struct mw_space *s, struct remap *r, const struct account_sum *gone,
+                       struct mw_why *why)
+{
+    int err = 0;
+
+    if (dest_covers_source(r))
+        err = why_at(why, WHY_mremap_not_mapped, r->old, r->old);
+    if (!err && r->new_size < r->old_size)
+        err = decide_tail(s, r, why);
+    if (!err && !space_has(s, ROW_MREMAP_MAPPING_FIRST))
+        err = find_mapping(s, r, why);
+    if (!err && !space_has(s, ROW_MREMAP_ARGS_FIRST))
+        err = check_mapping(s, r, gone, why);
+    return err ? err : decide_dest(s, r, gone, why);
+}
+
 static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     struct account_sum gone;
@@ -275,12 +350,7 @@ static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why
     if (err)
         return err;
     r->clear_dest = true;
-    if (dest_covers_source(r))
-        r->late = why_at(why, WHY_mremap_not_mapped, r->old, r->old);
-    if (!r->late && r->new_size < r->old_size)
-        r->late = decide_tail(s, r, why);
-    if (!r->late)
-        r->late = decide_dest(s, r, &gone, why);
+    r->late = decide_late(s, r, &gone, why);
     return 0;
 }
 
@@ -298,16 +368,20 @@ static int decide_grow(const struct mw_space *s, struct remap *r, struct mw_why 
 /* One mapping, or the part of one, at `old`. */
 static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    int err = find_mapping(s, r, why);
+    bool blind = !space_has(s, ROW_MREMAP_MAPPING_FIRST);
+    bool stays = !(r->flags & PLACED) && r->new_size <= r->old_size;
+    int err = blind && (stays || is_fixed(r)) ? 0 : find_mapping(s, r, why);
 
     if (err)
         return err;
-    if (!(r->flags & PLACED) && r->new_size <= r->old_size) {
+    if (stays) {
         r->action = r->new_size < r->old_size ? SHRINK : STAY;
         return r->action == SHRINK ? decide_tail(s, r, why) : 0;
     }
     r->action = MOVE;
-    err = check_mapping(s, r, why);
+    if (is_fixed(r) && !space_has(s, ROW_MREMAP_ARGS_FIRST))
+        return decide_fixed(s, r, why);
+    err = check_mapping(s, r, NULL, why);
     if (err)
         return err;
     if (is_fixed(r))
@@ -332,6 +406,8 @@ static struct mw_vma moved(const struct remap *r)
 {
     struct mw_vma v = r->v;
 
+    if (!r->old_size) /* a duplicate: before 4.14 of private memory too, without its pages */
+        v.anon = 0;
     v.offset = v.object || v.anon ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
     v.end = r->new + r->new_size;
@@ -457,10 +533,8 @@ static int64_t remap_several(struct mw_space *s, const struct remap *all, struct
 
 static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    int err = check_arguments(s, r, why);
+    int err = check_in_order(s, r, why);
 
-    if (!err)
-        err = check_count(s, r, why);
     if (err)
         return err;
     return spans_several(s, r) ? remap_several(s, r, why) : remap_one(s, r, why);
