@@ -29,7 +29,7 @@ struct request {
     uint32_t prot, flags;
     const struct mw_file *file;
     struct mw_object *shared; /* made for a shared anonymous mapping */
-    enum { BEFORE, AT_UNMAP, AFTER_UNMAP } stage; /* how far a failing call has got */
+    enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
     struct mw_vma v;          /* the result */
 };
 
@@ -131,7 +131,7 @@ static int check_file(struct request *q, struct mw_why *why)
     uint32_t type = q->flags & TYPE_MASK, mode = q->file->mode;
     int err = 0;
 
-    if (q->offset > FILE_MAX || q->length > FILE_MAX - q->offset)
+    if (!(mode & MW_FILE_NOMMAP) && (q->offset > FILE_MAX || q->length > FILE_MAX - q->offset))
         return why_plain(why, WHY_offset_overflow);
     if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~KNOWN_FLAGS))
         return why_amount(why, WHY_flag_unknown, q->flags & ~KNOWN_FLAGS, 0);
@@ -194,7 +194,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
     struct account_sum gone;
     int err = unmap_decide(s, q->v.start, q->v.end, &gone, why);
 
-    q->stage = err ? AT_UNMAP : AFTER_UNMAP;
+    q->stage = err ? AT_UNMAP : CUT;
     if (err)
         return err;
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
@@ -207,8 +207,10 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
         return account_commit(s, sub_floor(pages, gone.charged), why);
     }
     if (!q->file && (q->v.flags & MW_VM_SHARED) && !(q->v.flags & MW_VM_NORESERVE))
-        return account_commit(s, pages, why);
-    return 0;
+        err = account_commit(s, pages, why);
+    if (err)
+        q->stage = UNMAPPED; /* Linux makes the object last, over nothing */
+    return err;
 }
 
 static int decide(const struct mw_space *s, struct request *q, struct mw_why *why)
@@ -233,8 +235,10 @@ static void give_up(struct mw_space *s, const struct request *q, int err)
 {
     if (q->stage == AT_UNMAP)
         unmap_refused(s, q->v.start, err);
-    else if (q->stage == AFTER_UNMAP)
+    else if (q->stage == CUT)
         unmap_abandoned(s, q->v.start, q->v.end);
+    else if (q->stage == UNMAPPED && tree_reserve(&s->tree, EDIT_REMOVE))
+        unmap_commit(s, q->v.start, q->v.end);
 }
 
 /* ---- reserve, commit, finish -------------------------------------------------------- */

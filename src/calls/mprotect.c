@@ -103,7 +103,8 @@ static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t
                         s->cfg.max_map_count);
     pmap_protect(&s->pmap, start, end, flags);
     space_flush(s, start, end);
-    if ((old & (MW_VM_WRITE | MW_VM_SHARED | MW_VM_LOCKED)) == MW_VM_LOCKED && (flags & MW_VM_WRITE))
+    if ((old & (MW_VM_WRITE | MW_VM_SHARED | MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED &&
+        (flags & MW_VM_WRITE))
         fault_populate(s, start, end);
     return 0;
 }
