@@ -139,7 +139,8 @@ struct mw_config {
     uint64_t mmap_base;          /* mmap searches downwards from here, with
                                     MW_OPT_BOTTOM_UP upwards [0x7ffff7fff000] */
     uint64_t low_base;           /* where an upwards search starts when the downwards one
-                                    found nothing [task_size / 3] */
+                                    found nothing [0x2aaaaaaab000, a third of
+                                    task_size] */
     uint64_t brk_start;          /* start of the heap; 0: no heap, brk fails [0] */
     uint64_t data_size;          /* bytes of the program's data segment, counted by
                                     RLIMIT_DATA's brk rule [0] */

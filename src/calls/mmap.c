@@ -33,6 +33,15 @@ struct request {
     struct mw_vma v;          /* the result */
 };
 
+/* What a kind of object makes of each of its mappings. */
+static uint64_t vm_flags_of_object(const struct mw_object *o)
+{
+    uint32_t kind = mw_object_flags(o);
+
+    return (kind & MW_OBJ_DONTEXPAND ? MW_VM_DONTEXPAND : 0) |
+           (kind & MW_OBJ_PFNMAP ? MW_VM_PFNMAP | MW_VM_IO : 0);
+}
+
 static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t flags)
 {
     uint64_t f = prot & (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC);
@@ -153,6 +162,7 @@ static int check_file(struct request *q, struct mw_why *why)
         return why_plain(why, WHY_growsdown_shared);
     q->v.object = q->file->object;
     q->v.offset = q->offset;
+    q->v.flags |= vm_flags_of_object(q->v.object);
     return 0;
 }
 

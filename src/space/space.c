@@ -18,7 +18,7 @@ void mw_config_init(struct mw_config *c, const struct mw_port *port)
         .task_size = 0x7ffffffff000ull,
         .min_addr = 65536,
         .mmap_base = 0x7ffff7fff000ull,
-        .low_base = 0x2aaaaaaaa000ull,
+        .low_base = 0x2aaaaaaab000ull,
         .stack_gap = 256,
         .limit_as = MW_UNLIMITED,
         .limit_data = MW_UNLIMITED,
