@@ -135,12 +135,12 @@ static int check_shared_file(struct request *q, struct mw_why *why)
     return 0;
 }
 
-static int check_file(struct request *q, struct mw_why *why)
+static int check_file(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     uint32_t type = q->flags & TYPE_MASK, mode = q->file->mode;
     int err = 0;
 
-    if (!(mode & MW_FILE_NOMMAP) && (q->offset > FILE_MAX || q->length > FILE_MAX - q->offset))
+    if (to_pages(s, q->offset) > to_pages(s, (mode & MW_FILE_NOMMAP ? UINT64_MAX : FILE_MAX) - q->length))
         return why_plain(why, WHY_offset_overflow);
     if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~KNOWN_FLAGS))
         return why_amount(why, WHY_flag_unknown, q->flags & ~KNOWN_FLAGS, 0);
@@ -234,7 +234,7 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
     q->v.flags = vm_flags_of(s, q->prot, q->flags);
     err = check_lock(s, q, why);
     if (!err)
-        err = q->file ? check_file(q, why) : check_anonymous(s, q, why);
+        err = q->file ? check_file(s, q, why) : check_anonymous(s, q, why);
     if (!err)
         err = check_limits(s, q, why);
     return err;

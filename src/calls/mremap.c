@@ -254,6 +254,22 @@ static int charge(const struct mw_space *s, const struct remap *r, uint64_t byte
     return r->v.flags & MW_VM_ACCOUNT ? account_commit(s, to_pages(s, bytes), why) : 0;
 }
 
+/* What a shrinking move is charged by mistake: the part that it cuts off. */
+static uint64_t overcharge(const struct mw_space *s, const struct remap *r)
+{
+    if (!(r->v.flags & MW_VM_ACCOUNT) || !space_has(s, ROW_SHRINKING_MOVE_CHARGED))
+        return 0;
+    return sub_floor(r->old_size, r->new_size);
+}
+
+/* What a move has to be promised. */
+static uint64_t to_charge(const struct mw_space *s, const struct remap *r)
+{
+    if (leaves_behind(r) || !space_has(s, ROW_MOVE_CHARGES_GROWTH))
+        return r->new_size;
+    return r->new_size > r->old_size ? r->new_size - r->old_size : overcharge(s, r);
+}
+
 /* ---- decide -------------------------------------------------------------------------- */
 
 /* unmap_decide, noted for what a refusal leaves behind. */
@@ -313,7 +329,7 @@ static int decide_dest(const struct mw_space *s, struct remap *r, const struct a
     r->new = (uint64_t)at;
     if (s->tree.count + 3 >= s->cfg.max_map_count)
         return why_amount(why, WHY_mremap_count, s->tree.count, s->cfg.max_map_count);
-    return charge(s, r, r->new_size, why);
+    return charge(s, r, to_charge(s, r), why);
 }
 
 /* A destination may cover where its source begins (old size 0, or one that wraps). */
@@ -444,6 +460,7 @@ static void commit_move(struct mw_space *s, const struct remap *r)
         leave_behind(s, r);
     else if (r->old_size)
         edit_remove(s, r->old, r->old + kept(r));
+    account_lose_committed(s, to_pages(s, overcharge(s, r)));
     space_flush(s, r->old, r->old + kept(r));
 }
 

@@ -351,7 +351,7 @@ static const char *check_counters(const struct mw_space *s)
         return "space: a size counter is wrong";
     if (sum.locked + s->lost_locked != s->locked)
         return "space: the count of locked pages is wrong";
-    return sum.committed == s->committed ? NULL : "space: the count of committed pages is wrong";
+    return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";
 }
 
 int mw_check(const struct mw_space *s, const char **what)

@@ -37,6 +37,18 @@ void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages)
     account_add(s, flags, 0 - pages);
 }
 
+void account_lose_committed(struct mw_space *s, uint64_t pages)
+{
+    s->committed += pages;
+    s->lost_committed += pages;
+}
+
+void account_lose_locked(struct mw_space *s, uint64_t pages)
+{
+    s->locked += pages;
+    s->lost_locked += pages;
+}
+
 int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages,
                  const struct account_sum *gone, struct mw_why *why)
 {

@@ -20,6 +20,10 @@ bool account_is_data(uint64_t flags);
 /* Does memory of these flags have to be promised (VM_ACCOUNT)? */
 bool account_is_charged(uint64_t flags);
 
+/* Pages that stay promised or locked for ever, though nothing maps them (defects of Linux). */
+void account_lose_committed(struct mw_space *s, uint64_t pages);
+void account_lose_locked(struct mw_space *s, uint64_t pages);
+
 /*
  * May the space grow by `pages` of these flags (RLIMIT_AS, RLIMIT_DATA), once
  * `gone` (may be NULL) is unmapped? 0 or -ENOMEM.

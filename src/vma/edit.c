@@ -245,10 +245,8 @@ void edit_unlock(struct mw_space *s, uint64_t addr, bool keep_count)
     uint64_t pages = pages_of(s, &v);
 
     account_sub(s, v.flags, pages);
-    if (keep_count) {
-        s->locked += pages;
-        s->lost_locked += pages;
-    }
+    if (keep_count)
+        account_lose_locked(s, pages);
     v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     account_add(s, v.flags, pages);
     tree_set(&s->tree, c, &v);
