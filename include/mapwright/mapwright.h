@@ -386,7 +386,8 @@ enum mw_fault_result {
     MW_FAULT_SEGV_MAPERR,  /* SIGSEGV, SEGV_MAPERR: nothing is mapped there */
     MW_FAULT_SEGV_ACCERR,  /* SIGSEGV, SEGV_ACCERR: the protection forbids it */
     MW_FAULT_BUS_ADRERR,   /* SIGBUS, BUS_ADRERR: beyond the object's end, or it can't be read */
-    MW_FAULT_OOM,          /* no frame or no memory; nothing changed, try again */
+    MW_FAULT_OOM,          /* no frame or no memory: no page was made, try again. As on Linux
+                              the mapping may be touched by then, and a stack have grown */
     MW_FAULT_NOSYS         /* a layout-only space */
 };
 
