@@ -113,6 +113,7 @@ const char *mw_version(void);
 #define MW_OPT_BOTTOM_UP 0x4u /* the legacy layout: search upwards from mmap_base */
 #define MW_OPT_NO_NX 0x8u     /* reserved for READ_IMPLIES_EXEC personalities:
                                  PROT_READ implies PROT_EXEC */
+#define MW_OPT_EXEC_ONLY 0x10u /* a CPU with protection keys: PROT_EXEC alone can't be read */
 
 struct mw_frames;
 struct mw_object;
@@ -136,6 +137,9 @@ struct mw_config {
     uint32_t overcommit;         /* 0 heuristic, 1 always, 2 never [0] */
     uint64_t task_size;          /* first address beyond user space [0x7ffffffff000] */
     uint64_t min_addr;           /* vm.mmap_min_addr [65536] */
+    uint64_t min_hint;           /* hints below are raised to it, and stacks do not grow below
+                                    it: Linux's CONFIG_LSM_MMAP_MIN_ADDR, where that is the
+                                    greater one [65536] */
     uint64_t mmap_base;          /* mmap searches downwards from here, with
                                     MW_OPT_BOTTOM_UP upwards [0x7ffff7fff000] */
     uint64_t low_base;           /* where an upwards search starts when the downwards one

@@ -68,7 +68,7 @@ static int grow(struct mw_space *s, uint64_t old_end, uint64_t new_end, struct m
     if (err)
         return err;
     if (old_end > s->brk_start)
-        edit_insert(s, &v);
+        edit_insert(s, &v, EDIT_NONE_APART);
     else
         edit_add(s, &v); /* what ends where the heap starts is not the heap's */
     if ((v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED)

@@ -85,8 +85,10 @@ static int check_arguments(const struct mw_space *s, struct request *q, struct m
 /* A hint is rounded down, and up to where the caller may map. */
 static uint64_t usable_hint(const struct mw_space *s, uint64_t hint)
 {
+    uint64_t low = round_up(s, max_u64(s->cfg.min_addr, s->cfg.min_hint));
+
     hint = page_down(hint, s->cfg.page_shift);
-    return hint && hint < s->cfg.min_addr ? round_up(s, s->cfg.min_addr) : hint;
+    return hint && hint < low ? low : hint;
 }
 
 static int choose_address(const struct mw_space *s, struct request *q, struct mw_why *why)
@@ -268,7 +270,7 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 static void commit(struct mw_space *s, struct request *q)
 {
     unmap_commit(s, q->v.start, q->v.end);
-    edit_insert(s, &q->v);
+    edit_insert(s, &q->v, EDIT_NONE_APART);
     object_put(q->shared); /* the VMA holds its own */
 }
 

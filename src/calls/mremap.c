@@ -441,10 +441,12 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
 
     if (whole)
         edit_forget(s, r->old, end);
+    if (space_has(s, ROW_DONTUNMAP_LOSES_PROMISE))
+        edit_strip(s, r->old, MW_VM_ACCOUNT, true);
     if (!(r->v.flags & MW_VM_LOCKED))
         return;
-    if (space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL))
-        edit_unlock(s, r->old, space_has(s, ROW_DONTUNMAP_LOSES_LOCKED));
+    if (space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL) || space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL_5_10))
+        edit_strip(s, r->old, LOCKS, space_has(s, ROW_DONTUNMAP_LOSES_LOCKED));
     else
         edit_modify(s, r->old, end, r->v.flags & ~LOCKS, false);
 }
@@ -452,8 +454,9 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
 static void commit_move(struct mw_space *s, const struct remap *r)
 {
     struct mw_vma v = moved(r);
+    bool apart = leaves_behind(r) && space_has(s, ROW_DONTUNMAP_STAYS_APART);
 
-    edit_insert(s, &v);
+    edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
     pmap_move(&s->pmap, r->old, r->new, kept(r));
     pmap_unreserve(&s->pmap);
     if (leaves_behind(r))

@@ -6,14 +6,19 @@
 #include "vma/account.h"
 #include "vma/edit.h"
 
-/* Does the protection allow the access? x86: what is mapped for anything can be read. */
-static bool allowed(uint64_t flags, uint32_t access)
+/*
+ * Does the protection allow the access? x86: what is mapped for anything can
+ * be read, but on a CPU with protection keys not what is for execution only.
+ */
+static bool allowed(const struct mw_space *s, uint64_t flags, uint32_t access)
 {
+    uint64_t rwx = flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC);
+
     if (access & MW_ACCESS_WRITE)
-        return (flags & MW_VM_WRITE) != 0;
+        return (rwx & MW_VM_WRITE) != 0;
     if (access & MW_ACCESS_EXEC)
-        return (flags & MW_VM_EXEC) != 0;
-    return (flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)) != 0;
+        return (rwx & MW_VM_EXEC) != 0;
+    return rwx != 0 && !(rwx == MW_VM_EXEC && (s->cfg.options & MW_OPT_EXEC_ONLY));
 }
 
 /* ---- growing stacks (STACK-1..4) ------------------------------------------------ */
@@ -24,7 +29,7 @@ static bool stack_has_room(const struct mw_space *s, const struct mw_vma *prev, 
     uint64_t gap = s->cfg.stack_gap << s->cfg.page_shift;
     bool accessible = prev && (prev->flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC));
 
-    if (start < max_u64(s->cfg.min_addr, page_size(s)))
+    if (start < max_u64(max_u64(s->cfg.min_addr, s->cfg.min_hint), page_size(s)))
         return false;
     if (prev && prev->end > start)
         return false;
@@ -171,7 +176,7 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
             return MW_FAULT_SEGV_MAPERR;
         c = tree_find(&s->tree, addr);
     }
-    if (!allowed(tree_at(c)->flags, access))
+    if (!allowed(s, tree_at(c)->flags, access))
         return MW_FAULT_SEGV_ACCERR;
     entry = pmap_find(&s->pmap, addr);
     if (!entry || !pte_used(*entry))
@@ -207,7 +212,7 @@ void fault_populate(struct mw_space *s, uint64_t start, uint64_t end)
         const struct mw_vma *v = tree_at(tree_find(&s->tree, at));
         uint32_t access = MW_ACCESS_READ;
 
-        if (!v || v->start > at)
+        if (!v || v->start > at || (v->flags & MW_VM_LOCKONFAULT))
             return;
         if ((v->flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE)
             access = MW_ACCESS_WRITE;

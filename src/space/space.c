@@ -17,6 +17,7 @@ void mw_config_init(struct mw_config *c, const struct mw_port *port)
         .options = MW_OPT_THP,
         .task_size = 0x7ffffffff000ull,
         .min_addr = 65536,
+        .min_hint = 65536,
         .mmap_base = 0x7ffff7fff000ull,
         .low_base = 0x2aaaaaaab000ull,
         .stack_gap = 256,
@@ -53,7 +54,8 @@ static bool config_sound(const struct mw_config *c)
         return false;
     if (c->low_base > c->task_size || c->overcommit > 2 || c->brk_start > c->task_size)
         return false;
-    if (c->stack_gap > c->task_size >> c->page_shift)
+    if (c->stack_gap > c->task_size >> c->page_shift || c->min_addr > c->task_size ||
+        c->min_hint > c->task_size)
         return false;
     return !c->levels || (c->levels >= levels_for(c) && c->levels <= 5);
 }

@@ -113,13 +113,22 @@ void edit_add(struct mw_space *s, const struct mw_vma *v)
     tree_insert(&s->tree, v);
 }
 
-void edit_insert(struct mw_space *s, const struct mw_vma *v)
+static bool contains(const struct mw_vma *v, uint64_t addr)
+{
+    return v->start <= addr && addr < v->end;
+}
+
+void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
 {
     struct cursor next = tree_find(&s->tree, v->start), prev = tree_prev(&s->tree, next);
     struct around a = look_around(prev, next);
-    struct verdict m = judge(s, &a, v, MERGE_NEW);
-    struct mw_vma r = joined(&a, m, v);
+    struct verdict m;
+    struct mw_vma r;
 
+    a.has_prev = a.has_prev && !contains(&a.prev, apart);
+    a.has_next = a.has_next && !contains(&a.next, apart);
+    m = judge(s, &a, v, MERGE_NEW);
+    r = joined(&a, m, v);
     if (!m.below && !m.above) {
         edit_add(s, v);
         return;
@@ -238,16 +247,18 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end)
     tree_set(&s->tree, c, &v);
 }
 
-void edit_unlock(struct mw_space *s, uint64_t addr, bool keep_count)
+void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts)
 {
     struct cursor c = tree_find(&s->tree, addr);
     struct mw_vma v = *tree_at(c);
-    uint64_t pages = pages_of(s, &v);
+    uint64_t pages = pages_of(s, &v), gone = v.flags & flags;
 
     account_sub(s, v.flags, pages);
-    if (keep_count)
+    if (keep_counts && (gone & MW_VM_LOCKED))
         account_lose_locked(s, pages);
-    v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
+    if (keep_counts && (gone & MW_VM_ACCOUNT))
+        account_lose_committed(s, pages);
+    v.flags &= ~flags;
     account_add(s, v.flags, pages);
     tree_set(&s->tree, c, &v);
 }

@@ -25,8 +25,9 @@ void edit_remove(struct mw_space *s, uint64_t start, uint64_t end);
 /* Adds a mapping where none is; takes a reference on its object. */
 void edit_add(struct mw_space *s, const struct mw_vma *v);
 
-/* The same, and it merges with what it may. */
-void edit_insert(struct mw_space *s, const struct mw_vma *v);
+/* The same, and it merges with what it may, but not with the VMA at `apart`. */
+void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart);
+#define EDIT_NONE_APART UINT64_MAX
 
 /*
  * Gives [start, end), which lies in one VMA, other flags, and merges. False:
@@ -45,10 +46,10 @@ void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
 void edit_forget(struct mw_space *s, uint64_t start, uint64_t end);
 
 /*
- * Takes the lock off the whole VMA at `addr`, and merges nothing. `keep_count`:
- * its pages stay counted as locked for ever (a defect of Linux).
+ * Takes flags off the whole VMA at `addr`, and merges nothing. `keep_counts`:
+ * its pages stay counted as locked or promised for ever (defects of Linux).
  */
-void edit_unlock(struct mw_space *s, uint64_t addr, bool keep_count);
+void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts);
 
 /* Gives the private VMA at `c` an identity, if it has none. */
 void edit_touch(struct mw_space *s, struct cursor c);
