@@ -39,6 +39,7 @@ help:
 ## make            build/mapwright, build/libmapwright.a, build/libmapwright.so
 ## make demo       install what is missing, build, check real programs
 ## make test       install what is missing, run every test
+## make install    into PREFIX (/usr/local), below DESTDIR if that is set
 ## make clean      remove build/
 ## Variables: CC=gcc|clang  CFLAGS="-O2 -g"  EXTRA="-fsanitize=..."  WERROR=1  B=build
 
@@ -73,6 +74,22 @@ $(B)/core.ok: $(B)/core.o
 
 $(B)/mapwright: $(TOOL_OBJ) $(B)/libmapwright.a
 	$(CC) $(EXTRA) -o $@ $(TOOL_OBJ) $(B)/libmapwright.a
+
+# The scripts install what is missing, build and run; they also work without make.
+demo:
+	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' scripts/demo
+
+test:
+	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' scripts/test
+
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/mapwright
+	install -m 755 $(B)/mapwright $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/mapwright/*.h $(DESTDIR)$(PREFIX)/include/mapwright
+	install -m 644 $(B)/libmapwright.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(B)/libmapwright.so $(DESTDIR)$(PREFIX)/lib/libmapwright.so.0
+	ln -sf libmapwright.so.0 $(DESTDIR)$(PREFIX)/lib/libmapwright.so
 
 clean:
 	rm -rf $(B)

@@ -236,21 +236,37 @@ void area_mode(const struct area *area, char out[5])
     out[4] = '\0';
 }
 
+/* What only the engine knows: the address it was made for, and which written memory it is of. */
+static void identity_text(const struct area *area, char *buf, size_t size)
+{
+    size_t at = 0;
+
+    buf[0] = '\0';
+    if (area->kind == AREA_ANON && area->flags_known && area->identity &&
+        area->identity != area->start)
+        at = (size_t)snprintf(buf, size, " made at %" PRIx64, area->identity);
+    if (area->anon)
+        snprintf(buf + at, size - at, " written #%" PRIu64 "%s",
+                 area->anon & ~(uint64_t)MW_ANON_FORKED,
+                 area->anon & MW_ANON_FORKED ? " inherited" : "");
+}
+
 void area_text(const struct area *area, char *buf, size_t size)
 {
     /* what the mode shows already, and what nearly every mapping has */
     const uint64_t plain = FLAGS_IN_MAPS | MW_VM_SHARED | MW_VM_MAYREAD | MW_VM_MAYWRITE |
                            MW_VM_MAYEXEC | MW_VM_ACCOUNT;
-    char mode[5], flags[128] = "", offset[32] = "";
+    char mode[5], flags[128] = "", offset[32] = "", identity[80];
 
     area_mode(area, mode);
+    identity_text(area, identity, sizeof identity);
     if (area->flags_known && (area->flags & ~plain))
         flags_text(area->flags & ~plain, flags, sizeof flags);
     if (area->kind == AREA_FILE)
         snprintf(offset, sizeof offset, " +%" PRIx64, area->offset);
     snprintf(buf, size, "%" PRIx64 "-%" PRIx64 " %s%s%s%s%s%s%s%s", area->start, area->end, mode,
              offset, area->path[0] ? " " : "", area->path, flags[0] ? " {" : "", flags,
-             flags[0] ? "}" : "", area->anon ? " touched" : "");
+             flags[0] ? "}" : "", identity);
 }
 
 /* ---- comparing ----------------------------------------------------------- */

@@ -74,6 +74,11 @@ static void call_mmap(struct model *model, const struct event *event, struct mod
     uint32_t flags = flags32(event->arg[3]);
     bool named = event->file.known && !(flags & MW_MAP_ANONYMOUS);
 
+    if (named && (event->file.object & MW_OBJ_ANON) && (flags & 3) != MW_MAP_PRIVATE) {
+        flags |= MW_MAP_ANONYMOUS; /* /dev/zero mapped shared is shared anonymous memory */
+        named = false;
+    }
+
     if (is_placed_at_random(event)) {
         answer->placed = true;
         addr = (uint64_t)event->result;

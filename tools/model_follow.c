@@ -76,17 +76,53 @@ static bool is_harmless(uint64_t advice)
     return advice != MADV_MERGEABLE && advice != MADV_UNMERGEABLE;
 }
 
+/* Whether Linux refuses this mapping the advice: EINVAL, after changing those before it. */
+static bool refuses(const struct mw_vma *vma, uint64_t advice)
+{
+    switch (advice) {
+    case MADV_WIPEONFORK:
+        return vma->object || (vma->flags & MW_VM_MAYSHARE);
+    case MADV_KEEPONFORK:
+        return vma->flags & MW_VM_DROPPABLE;
+    case MADV_DOFORK:
+        return vma->flags & MW_VM_IO;
+    case MADV_DODUMP:
+        return (vma->flags & MW_VM_DROPPABLE) ||
+               (!(vma->flags & MW_VM_HUGETLB) && (vma->flags & VM_SPECIAL));
+    default:
+        return false;
+    }
+}
+
+/* Where the first mapping of [start, end) that refuses begins; `end`: there is none. */
+static uint64_t first_refusal(struct model *model, uint64_t start, uint64_t end, uint64_t advice)
+{
+    struct mw_vma vma;
+
+    while (start < end && mw_find_vma(model->space, start, &vma) && vma.start < end) {
+        if (refuses(&vma, advice))
+            return vma.start > start ? vma.start : start;
+        start = vma.end;
+    }
+    return end;
+}
+
 /*
- * Whether an advice that failed did nothing, or all it could: a hole gives
- * ENOMEM after the mapped parts were changed; one mapping that can't have it
- * gives EINVAL.
+ * How far an advice that failed has come. A hole gives ENOMEM after all mapped
+ * parts were changed; a mapping that refuses gives EINVAL at once.
  */
 static enum model_kind advice_failed(struct model *model, const struct event *event,
-                                     uint64_t end)
+                                     uint64_t *end)
 {
-    if (event->result == -MW_ENOMEM && first_hole(model, event->arg[0], end) < end)
+    uint64_t start = event->arg[0], refusal = first_refusal(model, start, *end, event->arg[2]);
+
+    if (event->result == -MW_ENOMEM && first_hole(model, start, *end) < *end)
         return MODEL_FOLLOWED;
-    if (event->result == -MW_EINVAL && in_one_vma(model, event->arg[0], end))
+    if (event->result == -MW_EINVAL && refusal < *end) {
+        *end = refusal;
+        return MODEL_FOLLOWED;
+    }
+    if (event->result == -MW_EINVAL && in_one_vma(model, start, *end))
         return MODEL_HARMLESS;
     return MODEL_NOT_MODELLED;
 }
@@ -105,7 +141,7 @@ void model_apply_madvise(struct model *model, const struct event *event,
     for (size_t i = 0; i < CHANGES; i++) {
         if (changes[i].advice != advice)
             continue;
-        answer->kind = answer->failed ? advice_failed(model, event, end) : MODEL_FOLLOWED;
+        answer->kind = answer->failed ? advice_failed(model, event, &end) : MODEL_FOLLOWED;
         if (answer->kind == MODEL_FOLLOWED &&
             !change_flags(model, start, end, changes[i].clear, changes[i].set, 0))
             answer->kind = MODEL_NOT_MODELLED;

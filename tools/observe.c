@@ -20,7 +20,7 @@
 #include "trace/procfs.h"
 #include "trace/touched.h"
 
-enum { OFTEN = 100, MOST_FLAGS_READ = 5000 };
+enum { OFTEN = 100, MOST_FLAGS_READ = 5000, CHEAP_TO_LOOK_AT = 250 };
 
 /* What is kept of one address space. mm->data. */
 struct watched {
@@ -30,6 +30,7 @@ struct watched {
     uint64_t brk;        /* the kernel's, as far as it was seen; 0: not yet */
     uint32_t calls;      /* since the layout was compared */
     uint32_t interval;   /* until it is compared again */
+    uint32_t unlooked;   /* calls to go until all mappings are looked at again */
     bool stale;          /* the layout must be read anew */
 };
 
@@ -82,7 +83,7 @@ static uint32_t interval_after(const struct observation *ob, size_t areas)
     return areas > OFTEN ? (uint32_t)areas : OFTEN;
 }
 
-/* Compares; on a difference reports it and takes the kernel's layout over. */
+/* Compares; with `flags` the VmFlags too, which the kernel takes longer to tell. On a difference reports it and takes the kernel's layout over. */
 static void compare(struct observation *ob, struct watched *w, pid_t tid, const char *when,
                     bool flags)
 {
@@ -121,7 +122,7 @@ static void compare_after(struct observation *ob, struct watched *w, const struc
 
     event_text(&task->event, call, sizeof call);
     snprintf(when, sizeof when, "%d %s", task->tid, call);
-    compare(ob, w, task->tid, when, false);
+    compare(ob, w, task->tid, when, ob->every != LAYOUT_ADAPTIVE && w->interval < MOST_FLAGS_READ);
 }
 
 /* ---- before a call -------------------------------------------------------------- */
@@ -182,9 +183,29 @@ static bool is_below_stack(const struct watched *w, const struct draw_range *ran
     return vma.flags & MW_VM_GROWSDOWN;
 }
 
+/*
+ * Looking at everything before each call also shows in which order mappings
+ * were written to first, on which it depends which of them share an identity.
+ * In a large space that is done less often.
+ */
+static void look_everywhere(struct watched *w)
+{
+    struct mw_stats stats;
+
+    if (w->unlooked > 0) {
+        w->unlooked--;
+        return;
+    }
+    mw_stats(space_of(w), &stats);
+    w->unlooked = (uint32_t)(stats.map_count / CHEAP_TO_LOOK_AT);
+    touched_everywhere(w->pagemap, space_of(w), false);
+}
+
 static void look_before(struct watched *w, const struct task *task)
 {
     struct affected affected = affected_by(w, &task->event);
+
+    look_everywhere(w);
 
     for (unsigned i = 0; i < 2; i++) {
         const struct draw_range *range = &affected.range[i];
@@ -292,7 +313,7 @@ static void look_after_mmap(struct watched *w, struct task *task)
     if (!succeeded(event))
         return;
     /* where the kernel placed it was not known before; what lies beside it is still there */
-    touched_near(w->pagemap, space_of(w), addr, range_end(&range), false);
+    touched_beside(w->pagemap, space_of(w), addr, range_end(&range));
     if (!event->file.known)
         return;
     learn_file(task, &event->file, addr);
@@ -315,8 +336,21 @@ static void report_answer(struct observation *ob, struct watched *w, struct task
                 differs ? &kernel : NULL);
     layout_clear(&engine);
     layout_clear(&kernel);
-    if (differs || answer->kind == MODEL_NOT_MODELLED)
+    if (differs || answer->kind == MODEL_NOT_MODELLED || task->event.file.peculiar)
         take_over(w, task->tid);
+}
+
+/* What the rights to a sealed memfd, or the kind of a device, forbid can't be seen beforehand. */
+static void answer_peculiar(struct observation *ob, struct event *event,
+                            struct model_answer *answer)
+{
+    if (!event->file.peculiar)
+        return;
+    if (succeeded(event))
+        report_note(ob->report, false, "the flags of a mapping of %s were taken from Linux",
+                    event->file.path);
+    else if (!answer->agrees)
+        answer->kind = MODEL_NOT_MODELLED;
 }
 
 static void draw_after(struct observation *ob, struct watched *w, const struct task *task)
@@ -341,6 +375,7 @@ static void on_leave(void *ctx, struct task *task)
     model_call(w->model, event, &answer);
     if (event->file.opening)
         mw_object_put(event->file.opening); /* its mappings hold it */
+    answer_peculiar(ob, event, &answer);
     draw_after(ob, w, task);
     report_answer(ob, w, task, &answer);
     if (w->interval && ++w->calls >= w->interval)
@@ -391,37 +426,73 @@ static uint64_t try_page(struct task *task, uint64_t page)
 {
     const uint64_t map[6] = { 0, page, MW_PROT_NONE, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS,
                               (uint64_t)-1, 0 };
-    int64_t result = 0, unmapped = 0;
+    int64_t result = 0;
 
     if (!tracer_inject(task, SYS_mmap, map, &result) || (result < 0 && result >= -4095))
         return 0;
-    const uint64_t unmap[6] = { (uint64_t)result, page };
-    tracer_inject(task, SYS_munmap, unmap, &unmapped);
     return (uint64_t)result;
 }
 
+static void drop_page(struct task *task, uint64_t addr, uint64_t page)
+{
+    const uint64_t unmap[6] = { addr, page };
+    int64_t result;
+
+    if (addr)
+        tracer_inject(task, SYS_munmap, unmap, &result);
+}
+
 /*
- * The kernel does not show where its search for room starts. One page is
- * mapped to see: above all else below the stack, it ends at the base; in a gap
- * further down, the base is taken already and is where the topmost mapping ends.
+ * The end of the mappings that follow on one another without a gap from addr
+ * upwards. A search downwards that found the page below addr began there: a
+ * gap above it would have been taken first.
+ */
+static uint64_t end_of_row(const struct layout *layout, uint64_t addr)
+{
+    for (size_t i = layout_find(layout, addr); i < layout->n && layout->area[i].start == addr; i++)
+        addr = layout->area[i].end;
+    return addr;
+}
+
+/* The same for a search upwards that found addr. */
+static uint64_t start_of_row(const struct layout *layout, uint64_t addr)
+{
+    for (size_t i = layout_find(layout, addr); i-- > 0 && layout->area[i].end == addr;)
+        addr = layout->area[i].start;
+    return addr;
+}
+
+/* A guess for when no page could be mapped: the topmost mapping below the stack was first. */
+static uint64_t guess_base(const struct layout *layout)
+{
+    const struct area *stack = stack_of(layout);
+    uint64_t top = 0;
+
+    for (size_t i = 0; i < layout->n && (!stack || layout->area[i].start < stack->start); i++)
+        top = layout->area[i].end;
+    return top;
+}
+
+/*
+ * The kernel does not show in which direction its search for room goes nor
+ * where it starts. Two pages are mapped to see: the second lies below the
+ * first where the search goes down.
  */
 static void find_base(struct task *task, const struct layout *layout, struct mw_config *config)
 {
-    uint64_t page = UINT64_C(1) << config->page_shift, top = 0, lowest = UINT64_MAX;
-    uint64_t addr = try_page(task, page);
-    const struct area *stack = stack_of(layout);
+    uint64_t page = UINT64_C(1) << config->page_shift;
+    uint64_t first = try_page(task, page), second = first ? try_page(task, page) : 0;
 
-    for (size_t i = 0; i < layout->n; i++) {
-        const struct area *area = &layout->area[i];
-        if (stack && area->start < stack->start)
-            top = area->end;
-        if (area->start >= config->task_size / 3 / page * page && area->start < lowest)
-            lowest = area->start;
-    }
-    if (config->options & MW_OPT_BOTTOM_UP)
-        config->mmap_base = addr && addr < lowest ? addr : lowest;
+    drop_page(task, second, page);
+    drop_page(task, first, page);
+    if (second > first)
+        config->options |= MW_OPT_BOTTOM_UP;
+    if (!first)
+        config->mmap_base = guess_base(layout);
+    else if (config->options & MW_OPT_BOTTOM_UP)
+        config->mmap_base = start_of_row(layout, first);
     else
-        config->mmap_base = addr >= top && addr ? addr + page : top;
+        config->mmap_base = end_of_row(layout, first + page);
 }
 
 /* The configuration of a space that an exec has just made. */
@@ -432,7 +503,7 @@ static void configure(const struct observation *ob, struct task *task,
 
     *config = ob->system;
     procfs_process(task->tid, config);
-    if ((persona & ADDR_COMPAT_LAYOUT) || config->limit_stack == MW_UNLIMITED)
+    if (persona & ADDR_COMPAT_LAYOUT)
         config->options |= MW_OPT_BOTTOM_UP;
     if (persona & READ_IMPLIES_EXEC)
         config->options |= MW_OPT_NO_NX;

@@ -290,10 +290,26 @@ void report_call(struct report *report, const struct event *event,
         add_failure(report, event, answer);
 }
 
+/* "flags" alone says little: which ones does one side have that the other has not? */
+static void flags_of(const struct layout_diff *diff, const struct layout *engine,
+                     const struct layout *kernel, char *buf, size_t size)
+{
+    char here[128], there[128];
+
+    buf[0] = '\0';
+    if (strcmp(diff->what, "flags") != 0)
+        return;
+    uint64_t e = engine->area[diff->engine].flags, k = kernel->area[diff->kernel].flags;
+    flags_text(e & ~k, here, sizeof here);
+    flags_text(k & ~e, there, sizeof there);
+    snprintf(buf, size, " (engine only: %s; kernel only: %s)", *here ? here : "none",
+             *there ? there : "none");
+}
+
 void report_layout(struct report *report, const char *when, const struct layout_diff *diff,
                    const struct layout *engine, const struct layout *kernel)
 {
-    char text[512];
+    char text[768], flags[300];
 
     report->layouts++;
     if (kernel && kernel->n > report->most_areas)
@@ -311,8 +327,9 @@ void report_layout(struct report *report, const char *when, const struct layout_
         end = engine->area[diff->engine].end;
     struct ranges ranges = { { { diff->addr, end } }, 1 };
     d->in_layout = true;
-    snprintf(text, sizeof text, "layout after %s: %s from %" PRIx64 " on", when, diff->what,
-             diff->addr);
+    flags_of(diff, engine, kernel, flags, sizeof flags);
+    snprintf(text, sizeof text, "layout after %s: %s%s from %" PRIx64 " on", when, diff->what,
+             flags, diff->addr);
     d->title = copy(text);
     d->engine = copy("");
     d->why = copy("");

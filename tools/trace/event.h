@@ -28,6 +28,8 @@ enum call_nr {
 /* An open file as an mmap met it. */
 struct event_file {
     bool known;
+    bool peculiar;      /* its driver sets flags of its own (devices, secret memory, sealed
+                           memfds): the kernel's are to be taken */
     uint64_t dev, ino;  /* 0, 0 where the log does not tell */
     uint64_t size;      /* bytes, at the time of the call */
     uint32_t mode;      /* MW_FILE_... */

@@ -123,6 +123,26 @@ static bool is_dev_zero(const struct stat *st)
     return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 5);
 }
 
+/* Seals are the inode's: any opening of it tells them. */
+static bool is_sealed(const char *name)
+{
+    int fd = open(name, O_RDONLY | O_NOATIME | O_CLOEXEC | O_NONBLOCK);
+    int seals = fd < 0 ? 0 : fcntl(fd, F_GET_SEALS);
+
+    if (fd >= 0)
+        close(fd);
+    return seals > 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
+}
+
+static bool is_peculiar(const char *name, const struct stat *st, const char *path)
+{
+    if (!S_ISREG(st->st_mode))
+        return !is_dev_zero(st);
+    if (strncmp(path, "/secretmem", 10) == 0)
+        return true;
+    return strncmp(path, "/memfd:", 7) == 0 && is_sealed(name);
+}
+
 void procfs_file(pid_t tid, int fd, struct event_file *file)
 {
     char name[64];
@@ -142,8 +162,9 @@ void procfs_file(pid_t tid, int fd, struct event_file *file)
     file->mode = mode_of(name, flags);
     if (cannot_be_mapped(st.st_mode))
         file->mode |= MW_FILE_NOMMAP;
-    if (S_ISREG(st.st_mode))
-        file->object |= placement_of(name, st.st_dev);
     if (is_dev_zero(&st))
-        file->object |= MW_OBJ_ANON;
+        file->object |= MW_OBJ_ANON | MW_OBJ_OWN_PLACE | placement_of(name, st.st_rdev);
+    else if (S_ISREG(st.st_mode))
+        file->object |= placement_of(name, st.st_dev);
+    file->peculiar = is_peculiar(name, &st, file->path);
 }

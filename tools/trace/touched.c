@@ -149,6 +149,26 @@ unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint6
     return found;
 }
 
+/* Looks at the part of a mapping in [start, end). */
+static void look_at_part(int pagemap, struct mw_space *space, const struct mw_vma *vma,
+                         uint64_t start, uint64_t end)
+{
+    if (start < end && may_be_touched(vma, false) && has_private_pages(pagemap, start, end))
+        mw_touch(space, vma->start, vma->end);
+}
+
+void touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end)
+{
+    struct mw_vma vma;
+
+    if (pagemap < 0)
+        return;
+    if (start && mw_find_vma(space, start - 1, &vma) && vma.start < start)
+        look_at_part(pagemap, space, &vma, vma.start, start);
+    if (mw_find_vma(space, end, &vma) && vma.start <= end)
+        look_at_part(pagemap, space, &vma, end, vma.end);
+}
+
 unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all)
 {
     return touched_near(pagemap, space, 0, UINT64_MAX, all);

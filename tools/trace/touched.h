@@ -28,6 +28,12 @@ int touched_open(pid_t pid);
  */
 unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool all);
 
+/*
+ * The same for the mappings that lie beside [start, end) or reach into it,
+ * looking at their pages outside only: what is inside has just been put there.
+ */
+void touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end);
+
 /* All mappings. */
 unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all);
 

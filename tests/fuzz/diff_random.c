@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diff_random.c - random calls, the engine against the live kernel.
+ *
+ *   diff_random [--seed S] [--calls N] [--episode E] [--steps K] [--plain 1|2]
+ *
+ * Calls come in episodes of K steps, each from a fresh address space; results
+ * and the layout are compared after each step, bytes and counters at times. A
+ * difference is shrunk to the shortest sequence that still shows one, and
+ * printed call by call. "Plain" 1 leaves out limits,
+ * 2 hostile numbers too.
+ *
+ * Linux 6.17 and later never give back what a shrinking move is charged for
+ * (MREMAP-38): not to be run for long under vm.overcommit_memory=2.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_STEPS 600
+#define PAGES 64
+#define SAFE_LOW (ARENA - (1ull << 30))
+#define SAFE_HIGH (ARENA + (4ull << 30))
+
+enum kind { OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MREMAP, OP_BRK, OP_STORE, OP_LOAD, OP_COPY_IN,
+            OP_COPY_OUT, OP_ADVISE, OP_COUNT, OP_DATA };
+
+struct op {
+    enum kind kind;
+    bool dropped;
+    bool unmodelled; /* the engine says ENOSYS: the kernel is not asked */
+    uint64_t addr, len, more, to;
+    uint32_t prot, flags;
+    int file;
+};
+
+struct episode {
+    struct op op[MAX_STEPS];
+    int n;
+    int64_t limit_as, limit_data, limit_lock; /* pages, -1 none */
+    bool drop;
+};
+
+static uint64_t state;
+static uint64_t plain;
+static uint64_t borders[6]; /* an episode's popular pages */
+
+static uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state * 0x2545f4914f6cdd1dull >> 11;
+}
+
+static uint64_t below(uint64_t n)
+{
+    return next_random() % n;
+}
+
+static bool one_in(uint64_t n)
+{
+    return below(n) == 0;
+}
+
+/* Something out of the ordinary. */
+static bool odd_one_in(uint64_t n)
+{
+    return one_in(n) && plain < 2;
+}
+
+static uint64_t some_page(void)
+{
+    return one_in(3) ? below(PAGES) : borders[below(6)];
+}
+
+static uint64_t hostile(void)
+{
+    static const uint64_t table[] = {
+        0, 1, PAGE - 1, PAGE, PAGE + 1, TASK_END, TASK_END - PAGE, TASK_END + PAGE, TASK_END - 1,
+        KERNEL_HALF, ~0ull, 0ull - PAGE, 0ull - PAGE + 1, 0ull - 2 * PAGE, 1ull << 47, 1ull << 46,
+        1ull << 62, 1ull << 63, 1ull << 40, 1ull << 32, (1ull << 32) + PAGE, HUGE_PAGE,
+        3 * HUGE_PAGE, 1ull << 30, 0xffffffffff600000ull, 0xffff888000000000ull, 65536, 61440,
+    };
+    uint64_t v = table[below(sizeof table / sizeof table[0])];
+    return one_in(8) ? v - ARENA : v;
+}
+
+static uint64_t some_addr(void)
+{
+    if (odd_one_in(50))
+        return hostile();
+    return at((int64_t)some_page()) + (odd_one_in(60) ? below(PAGE) : 0);
+}
+
+static uint64_t some_len(void)
+{
+    if (odd_one_in(50))
+        return hostile();
+    if (one_in(2)) { /* up to a border */
+        uint64_t a = some_page(), b = some_page();
+        return (a > b ? a - b : b - a + 1) * PAGE;
+    }
+    return (one_in(4) ? 1 + below(PAGES) : 1 + below(6)) * PAGE - (one_in(20) ? below(PAGE) : 0);
+}
+
+static uint32_t some_prot(void)
+{
+    static const uint32_t table[] = { RW, RW, RW, RW, RO, RO, NONE, RX, RWX, WO, XO };
+    uint32_t prot = table[below(sizeof table / sizeof table[0])];
+    return one_in(100) ? prot | 1u << below(32) : prot;
+}
+
+static uint32_t some_mmap_flags(void)
+{
+    static const uint32_t odd[] = {
+        MW_MAP_NORESERVE, MW_MAP_POPULATE, MW_MAP_GROWSDOWN, MW_MAP_STACK, MW_MAP_LOCKED,
+        MW_MAP_NONBLOCK, MW_MAP_FIXED_NOREPLACE, MW_MAP_32BIT, MW_MAP_DENYWRITE,
+    };
+    uint32_t flags = one_in(4) ? SHARED : PRIV;
+    flags |= one_in(12) ? 0 : FIXED;
+    while (one_in(6))
+        flags |= odd[below(sizeof odd / sizeof odd[0])];
+    if (odd_one_in(80))
+        flags ^= 1u << below(32);
+    /* huge pages, DAX and droppable memory are other worlds */
+    return flags & ~(MW_MAP_HUGETLB | MW_MAP_DROPPABLE);
+}
+
+/* ---- what must not be tried on this process ---- */
+
+static uint64_t rounded(uint64_t len)
+{
+    return (len + PAGE - 1) & ~(PAGE - 1);
+}
+
+static bool in_safe_zone(uint64_t addr, uint64_t len)
+{
+    uint64_t end = addr + rounded(len);
+    return end >= addr && addr >= SAFE_LOW && end <= SAFE_HIGH;
+}
+
+/* No range that the call can change: it wraps or leaves the address space. */
+static bool impossible(uint64_t addr, uint64_t len)
+{
+    return rounded(len) == 0 || rounded(len) > TASK_END || addr > TASK_END - rounded(len);
+}
+
+static bool safe(const struct op *o)
+{
+    switch (o->kind) {
+    case OP_MMAP:
+        return !(o->flags & (FIXED | MW_MAP_FIXED_NOREPLACE)) || in_safe_zone(o->addr, o->len) ||
+               impossible(o->addr, o->len) || o->addr % PAGE != 0;
+    case OP_MUNMAP:
+        return in_safe_zone(o->addr, o->len) || impossible(o->addr, o->len) ||
+               o->addr % PAGE != 0;
+    case OP_MPROTECT:
+        return in_safe_zone(o->addr, o->len) || o->addr >= TASK_END || o->addr % PAGE != 0 ||
+               o->addr + rounded(o->len) < o->addr;
+    case OP_MREMAP:
+        if (o->addr % PAGE != 0 || o->addr >= TASK_END)
+            return true;
+        if (!in_safe_zone(o->addr, o->len) && !impossible(o->addr, o->len))
+            return false;
+        if (!(o->flags & MW_MREMAP_FIXED))
+            return in_safe_zone(o->addr, 1);
+        return in_safe_zone(o->addr, 1) &&
+               (in_safe_zone(o->to, o->more) || impossible(o->to, o->more) || o->to % PAGE != 0);
+    case OP_BRK:
+    case OP_COUNT:
+    case OP_DATA:
+        return true;
+    default: /* the engine's copy of this process has no bytes, and the kernel's is in use */
+        return in_safe_zone(o->addr, o->len) || o->addr >= TASK_END;
+    }
+}
+
+/* ---- making an episode ---- */
+
+static void make_mmap(struct op *o, int files)
+{
+    o->kind = OP_MMAP;
+    o->flags = some_mmap_flags();
+    o->prot = some_prot();
+    o->file = NO_FILE;
+    if (one_in(3)) {
+        o->file = (int)below((uint64_t)files);
+        o->more = odd_one_in(40) ? hostile() : below(16) * PAGE;
+        if (one_in(2)) /* offsets that go on from the arena's start invite merging */
+            o->more = o->addr - ARENA;
+    } else if (!one_in(50)) {
+        o->flags |= ANON;
+    }
+    if (!(o->flags & FIXED) && one_in(2))
+        o->addr = 0;
+    if (rounded(o->len) > 256 * PAGE || rounded(o->len) == 0)
+        o->flags &= ~(MW_MAP_LOCKED | MW_MAP_POPULATE);
+}
+
+static void make_mremap(struct op *o)
+{
+    static const uint32_t table[] = { 0, 0, MAY, MAY, MAY, FIX, FIX, FIX, FIX, FIX, FIX, DU, DUF };
+    o->kind = OP_MREMAP;
+    o->flags = table[below(sizeof table / sizeof table[0])];
+    if (one_in(60))
+        o->flags ^= 1u << below(5);
+    o->more = one_in(2) || o->flags & MW_MREMAP_DONTUNMAP ? o->len : some_len();
+    o->to = some_addr();
+    if (one_in(16))
+        o->len = 0;
+    /* where a security module raises min_addr, mremap's hints still follow the sysctl */
+    if (o->to < 65536)
+        o->to = 0;
+    /* locked memory is populated: never let it grow to all memory */
+    if (rounded(o->more) > 4096 * PAGE && rounded(o->more) < 1ull << 44)
+        o->more = 7 * PAGE;
+}
+
+static void make_op(struct op *o, int files)
+{
+    uint64_t dice = below(100);
+    memset(o, 0, sizeof *o);
+    o->addr = some_addr();
+    o->len = some_len();
+    if (dice < 28) {
+        make_mmap(o, files);
+    } else if (dice < 38) {
+        o->kind = OP_MUNMAP;
+    } else if (dice < 55) {
+        o->kind = OP_MPROTECT;
+        o->prot = some_prot();
+    } else if (dice < 72) {
+        make_mremap(o);
+    } else if (dice < 76) {
+        o->kind = OP_BRK;
+        o->addr = odd_one_in(20) ? hostile() : at(HEAP_PAGE + (int64_t)below(8)) + (one_in(9) ? 9 : 0);
+    } else if (dice < 88) {
+        o->kind = OP_STORE;
+        o->addr &= ~(PAGE - 1);
+    } else if (dice < 92) {
+        o->kind = OP_LOAD;
+        o->addr &= ~(PAGE - 1);
+    } else if (dice < 94) {
+        o->kind = OP_COPY_IN;
+    } else if (dice < 96) {
+        o->kind = OP_COPY_OUT;
+    } else if (dice < 97) {
+        o->kind = OP_ADVISE;
+    } else {
+        o->kind = dice < 98 ? OP_DATA : OP_COUNT;
+    }
+    if (!safe(o))
+        o->kind = OP_LOAD, o->addr = at((int64_t)below(PAGES));
+}
+
+static void make_episode(struct episode *e, uint64_t seed, uint64_t number, int steps)
+{
+    state = seed * 0x9e3779b97f4a7c15ull ^ (number + 1) * 0xbf58476d1ce4e5b9ull;
+    if (state == 0)
+        state = 1;
+    for (int i = 0; i < 20; i++)
+        next_random();
+    for (int i = 0; i < 6; i++)
+        borders[i] = below(PAGES);
+    e->n = steps;
+    e->limit_as = one_in(5) && plain == 0 ? (int64_t)below(120) : -1;
+    e->limit_data = one_in(5) && plain == 0 ? (int64_t)below(60) : -1;
+    e->limit_lock = one_in(5) && plain == 0 ? (int64_t)below(30) : -1;
+    e->drop = one_in(3);
+    for (int i = 0; i < steps; i++)
+        make_op(&e->op[i], 4);
+}
+
+/* ---- running it ---- */
+
+static void one_op(struct world *w, struct op *o)
+{
+    static const uint64_t advice[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP };
+    switch (o->kind) {
+    case OP_MMAP:
+        do_mmap(w, o->addr, o->len, o->prot, o->flags, o->file, o->more);
+        break;
+    case OP_MUNMAP:
+        do_munmap(w, o->addr, o->len);
+        break;
+    case OP_MPROTECT:
+        do_mprotect(w, o->addr, o->len, o->prot);
+        break;
+    case OP_MREMAP:
+        do_mremap(w, o->addr, o->len, o->more, o->flags, o->to);
+        break;
+    case OP_BRK:
+        do_brk(w, o->addr);
+        break;
+    case OP_STORE:
+        store(w, (int64_t)(o->addr - ARENA) / (int64_t)PAGE, (uint32_t)o->len);
+        break;
+    case OP_LOAD:
+        data_at(w, o->addr, 1);
+        break;
+    case OP_COPY_IN:
+        copy_in(w, o->addr, o->len);
+        break;
+    case OP_COPY_OUT:
+        copy_out(w, o->addr, o->len);
+        break;
+    case OP_ADVISE: {
+        struct seen v; /* a hole would end madvise half-way: only inside one mapping */
+        if (w->ops->next(w, o->addr & ~(PAGE - 1), &v) && v.start <= o->addr)
+            advise(w, (int64_t)(v.start - ARENA) / (int64_t)PAGE, 1, advice[o->len / PAGE % 2]);
+        break;
+    }
+    case OP_COUNT:
+        count(w);
+        break;
+    case OP_DATA:
+        data(w, 0, PAGES);
+        break;
+    }
+}
+
+static void run_steps(struct world *w, struct episode *e)
+{
+    bool engine = w->log == &w->session->log[WORLD_ENGINE];
+    for (int i = 0; i < e->n; i++) {
+        struct op *o = &e->op[i];
+        if (o->dropped || (!engine && o->unmodelled))
+            continue;
+        size_t before = w->log->len;
+        uint64_t last = w->last;
+        w->log->skipped = false;
+        one_op(w, o);
+        if (engine && w->log->skipped) {
+            o->unmodelled = true;
+            w->log->len = before;
+            w->log->text[before] = 0;
+            w->last = last;
+            continue;
+        }
+        if (o->kind <= OP_COPY_OUT && o->kind != OP_LOAD)
+            lay(w);
+    }
+    w->log->skipped = false;
+}
+
+static void run_episode(struct world *w, void *ctx)
+{
+    struct episode *e = ctx;
+    const uint32_t rw = MW_FILE_READ | MW_FILE_WRITE;
+    file_of(w, FILE_MEM, 20, rw);
+    file_of(w, FILE_MEM, 6, rw);
+    file_of(w, FILE_MEM, 20, MW_FILE_READ);
+    file_of_bytes(w, FILE_MEM, 4 * PAGE + 100, rw);
+    if (e->limit_as >= 0)
+        limit(w, MW_LIMIT_AS, e->limit_as);
+    if (e->limit_data >= 0)
+        limit(w, MW_LIMIT_DATA, e->limit_data);
+    if (e->limit_lock >= 0)
+        limit(w, MW_LIMIT_MEMLOCK, e->limit_lock);
+    if (e->drop)
+        drop_privileges(w);
+    run_steps(w, e);
+    data(w, 0, PAGES);
+    count(w);
+}
+
+/* True when both worlds agree. `e` lies in shared memory: the engine marks what it can't do. */
+static bool agrees(struct session *s, struct episode *e)
+{
+    session_reset(s);
+    for (int i = 0; i < e->n; i++)
+        e->op[i].unmodelled = false;
+    world_run_engine(s, run_episode, e);
+    if (!world_run_live(s, run_episode, e))
+        return false;
+    return session_difference(s) == NULL;
+}
+
+static int dropped(const struct episode *e)
+{
+    int n = 0;
+    for (int i = 0; i < e->n; i++)
+        n += e->op[i].dropped;
+    return n;
+}
+
+/* Drops calls, in ever smaller groups, while the difference stays. */
+static void shrink(struct session *s, struct episode *e)
+{
+    for (int size = e->n / 2; size > 0; size = size > 1 ? size / 2 : 0)
+        for (bool again = true; again;) {
+            again = false;
+            for (int from = e->n - size; from > -size; from -= size) {
+                bool was[MAX_STEPS];
+                int changed = 0;
+                for (int i = from < 0 ? 0 : from; i < from + size; i++) {
+                    was[i] = e->op[i].dropped;
+                    changed += !was[i];
+                    e->op[i].dropped = true;
+                }
+                if (changed == 0)
+                    continue;
+                if (agrees(s, e))
+                    for (int i = from < 0 ? 0 : from; i < from + size; i++)
+                        e->op[i].dropped = was[i];
+                else
+                    again = size == 1;
+            }
+        }
+    agrees(s, e);
+}
+
+static uint64_t argument(int argc, char **argv, const char *name, uint64_t otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return strtoull(argv[i + 1], NULL, 0);
+    return otherwise;
+}
+
+static void idle(struct world *w, void *ctx)
+{
+    (void)w;
+    (void)ctx;
+}
+
+int main(int argc, char **argv)
+{
+    struct session *s = NULL;
+    _Static_assert(sizeof(struct episode) <= sizeof s->extra, "the episode fits");
+    world_init(argc, argv);
+    if (world_as_live(argc, argv, &s))
+        world_live_main(s, s->task[0] ? run_episode : idle, s->extra);
+    uint64_t seed = argument(argc, argv, "--seed", 1);
+    uint64_t calls = argument(argc, argv, "--calls", 100000);
+    uint64_t only = argument(argc, argv, "--episode", UINT64_MAX);
+    plain = argument(argc, argv, "--plain", 0);
+    int steps = (int)argument(argc, argv, "--steps", 300);
+    uint64_t episodes, failed = 0, ran = 0;
+    struct timespec t0, t1;
+    s = session_new();
+    if (s == NULL)
+        return 1;
+    struct episode *e = (struct episode *)(void *)s->extra;
+    if (steps < 1 || steps > MAX_STEPS)
+        steps = MAX_STEPS;
+    episodes = (calls + (uint64_t)steps - 1) / (uint64_t)steps;
+    session_reset(s);
+    world_run_live(s, idle, NULL);
+    s->keep_snapshot = true;
+    snprintf(s->task, sizeof s->task, "episode");
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    for (uint64_t i = 0; i < episodes && failed < 5; i++) {
+        if (only != UINT64_MAX)
+            i = only;
+        make_episode(e, seed, i, steps);
+        ran++;
+        if (!agrees(s, e)) {
+            failed++;
+            shrink(s, e);
+            const char *what = session_difference(s);
+            printf("FAILED --seed %llu --episode %llu --steps %d, %d calls left\n%s\n",
+                   (unsigned long long)seed, (unsigned long long)i, steps, e->n - dropped(e),
+                   what ? what : "(the live run did not end)\n");
+            fflush(stdout);
+        }
+        if (only != UINT64_MAX)
+            break;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    double seconds = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
+    printf("%llu calls, %.0f a second\n", (unsigned long long)(ran * (uint64_t)steps),
+           (double)(ran * (uint64_t)steps) / (seconds > 0 ? seconds : 1));
+    printf("%llu passed, %llu failed\n", (unsigned long long)(ran - failed),
+           (unsigned long long)failed);
+    return failed != 0;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuzz_calls.c - bytes become calls on a space of few frames; mw_check after
+ * each. With -DWITH_LIBFUZZER for clang's fuzzer; else a program of its own:
+ *
+ *   fuzz_calls FILE...            runs each file as one input
+ *   fuzz_calls --runs N --seed S  N random inputs
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mapwright/mapwright.h"
+
+#define BASE 0x100000000000ull
+#define FRAMES 96
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+struct input {
+    const uint8_t *p;
+    size_t left;
+};
+
+static size_t allocations;
+static uint32_t fail_one_in; /* every so many allocations fail; 0: none */
+static uint32_t allocation;
+
+static void *fuzz_alloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    if (fail_one_in && ++allocation % fail_one_in == 0)
+        return NULL;
+    allocations++;
+    return malloc(size);
+}
+
+static void fuzz_free(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    allocations--;
+    free(p);
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "fuzz_calls: %s\n", what);
+    abort();
+}
+
+static uint64_t take(struct input *in, size_t n)
+{
+    uint64_t v = 0;
+    while (n-- > 0 && in->left > 0) {
+        v = v << 8 | *in->p++;
+        in->left--;
+    }
+    return v;
+}
+
+/* Mostly a page of the arena, at times any number. */
+static uint64_t take_addr(struct input *in, uint64_t page)
+{
+    uint64_t b = take(in, 1);
+    if (b < 200)
+        return BASE + b % 64 * page;
+    if (b < 210)
+        return BASE + take(in, 2);
+    if (b < 220)
+        return 0 - take(in, 2);
+    if (b < 230)
+        return 0x7ffffffff000 - (take(in, 1) % 8) * page;
+    return b < 240 ? take(in, 3) * page : take(in, 8);
+}
+
+static uint64_t take_len(struct input *in, uint64_t page)
+{
+    uint64_t b = take(in, 1);
+    if (b < 220)
+        return b % 24 * page + (b >= 200);
+    return b < 240 ? 0 - take(in, 2) : take(in, 8);
+}
+
+static uint32_t take_mmap_flags(struct input *in)
+{
+    uint32_t b = (uint32_t)take(in, 1), flags = b & 1 ? MW_MAP_PRIVATE : MW_MAP_SHARED;
+    if (b & 2 || b & 4)
+        flags |= MW_MAP_ANONYMOUS;
+    if (b & 8 || b & 16)
+        flags |= MW_MAP_FIXED;
+    if (b & 32)
+        flags |= 1u << (take(in, 1) & 31);
+    if ((b & 192) == 192)
+        flags ^= (uint32_t)take(in, 4);
+    return flags;
+}
+
+struct world {
+    struct mw_space *space;
+    struct mw_object *object;
+    struct mw_file file;
+    uint64_t page;
+};
+
+/* A populated or locked mapping of a huge range would only fill the pool: keep those short. */
+static void call_mmap(struct world *w, struct input *in)
+{
+    uint64_t addr = take_addr(in, w->page), len = take_len(in, w->page);
+    uint32_t prot = (uint32_t)take(in, 1) & 7, flags = take_mmap_flags(in);
+    uint64_t off = take(in, 1) % 16 * w->page;
+    struct mw_why why;
+    int64_t r;
+    if (len > 1 << 24)
+        flags &= ~(MW_MAP_POPULATE | MW_MAP_LOCKED);
+    r = mw_mmap(w->space, addr, len, prot, flags, flags & MW_MAP_ANONYMOUS ? NULL : &w->file, off,
+                &why);
+    if (r < 0 && r > -4096 && why.err != -r)
+        die("mmap's reason is not its result");
+}
+
+static void call_mremap(struct world *w, struct input *in)
+{
+    uint64_t old = take_addr(in, w->page), osz = take_len(in, w->page);
+    uint64_t nsz = take_len(in, w->page), to = take_addr(in, w->page);
+    uint32_t flags = (uint32_t)take(in, 1);
+    struct mw_why why;
+    int64_t r;
+    flags = flags < 240 ? flags & 7 : flags;
+    if (nsz > 1 << 24 && nsz < 1ull << 40) /* locked growth would populate for long */
+        nsz = 1 << 20;
+    r = mw_mremap(w->space, old, osz, nsz, flags, to, &why);
+    if (r < 0 && r > -4096 && why.err != -r)
+        die("mremap's reason is not its result");
+}
+
+static void call_access(struct world *w, struct input *in, uint64_t kind)
+{
+    static unsigned char buf[70000];
+    uint64_t addr = take_addr(in, w->page), len = take(in, 2);
+    enum mw_fault_result why = MW_FAULT_OK;
+    if (kind == 0)
+        mw_fault(w->space, addr, 1u << take(in, 1) % 3);
+    else if (kind == 1 && mw_read(w->space, addr, buf, len, &why) < len && why == MW_FAULT_OK)
+        die("a short read without a reason");
+    else if (kind == 2 && mw_write(w->space, addr, buf, len, &why) < len && why == MW_FAULT_OK)
+        die("a short write without a reason");
+}
+
+static void call_import(struct world *w, struct input *in)
+{
+    static const uint64_t flags[] = { MW_VM_DONTCOPY, MW_VM_SEALED, MW_VM_DONTDUMP,
+                                      MW_VM_GROWSDOWN };
+    uint64_t start = take_addr(in, w->page), len = take_len(in, w->page);
+    uint64_t which = flags[take(in, 1) % 4];
+    if (take(in, 1) % 2) {
+        struct mw_vma v = { .start = start, .end = start + len, .offset = start,
+                            .flags = MW_VM_READ | MW_VM_MAYREAD | MW_VM_MAYWRITE,
+                            .anon = take(in, 1) };
+        mw_import(w->space, &v);
+    } else if (len < 1 << 24) {
+        mw_import_flags(w->space, start, start + len, take(in, 1) % 2 ? which : 0, which, true);
+    }
+}
+
+static void one_call(struct world *w, struct input *in)
+{
+    struct mw_stats stats;
+    uint64_t kind = take(in, 1);
+    switch (kind % 16) {
+    case 0: case 1: case 2: case 3:
+        call_mmap(w, in);
+        break;
+    case 4: case 5: {
+        uint64_t addr = take_addr(in, w->page);
+        mw_munmap(w->space, addr, take_len(in, w->page), NULL);
+        break;
+    }
+    case 6: case 7: {
+        uint64_t addr = take_addr(in, w->page), len = take_len(in, w->page);
+        mw_mprotect(w->space, addr, len, (uint32_t)take(in, 1) & 15, NULL);
+        break;
+    }
+    case 8: case 9: case 10:
+        call_mremap(w, in);
+        break;
+    case 11:
+        mw_brk(w->space, take(in, 1) < 200 ? BASE + (100 + take(in, 1) % 9) * w->page
+                                           : take(in, 8), NULL);
+        break;
+    case 12: case 13:
+        call_access(w, in, take(in, 1) % 3);
+        break;
+    case 14:
+        call_import(w, in);
+        break;
+    default:
+        mw_set_limit(w->space, (enum mw_limit)(take(in, 1) % 4), take(in, 1) * w->page * 4);
+        mw_set_caps(w->space, (uint32_t)take(in, 1) & 7);
+        mw_touch(w->space, take_addr(in, w->page), take_addr(in, w->page));
+        mw_stats(w->space, &stats);
+    }
+}
+
+static void configure(struct mw_config *c, struct input *in, const struct mw_port *port,
+                      struct mw_frames *frames)
+{
+    static const uint32_t versions[] = { MW_LINUX(5, 10), MW_LINUX(6, 1), MW_LINUX(6, 12),
+                                         MW_LINUX(6, 16), MW_LINUX(6, 18), MW_LINUX(7, 3) };
+    mw_config_init(c, port);
+    c->frames = frames;
+    c->linux_version = versions[take(in, 1) % 6];
+    c->options = (uint32_t)take(in, 1) & 7;
+    c->brk_start = BASE + 100 * 4096;
+    c->max_map_count = 40;
+    c->overcommit = (uint32_t)take(in, 1) % 3;
+    c->ram_pages = c->commit_limit = 4096;
+    c->mmap_base = BASE + (2ull << 30);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    static _Alignas(4096) unsigned char pool[FRAMES * 4096];
+    static const struct mw_port port = { .alloc = fuzz_alloc, .free = fuzz_free };
+    struct input in = { bytes, n };
+    struct mw_config config;
+    struct mw_frames *frames;
+    struct world w = { .page = 4096 };
+    const char *what;
+    allocation = 0;
+    fail_one_in = 0;
+    if (mw_frames_create(&port, pool, sizeof pool, 12, &frames) != 0)
+        die("no frames");
+    configure(&config, &in, &port, frames);
+    if (mw_space_create(&config, &w.space) != 0 ||
+        mw_object_create(&port, frames, NULL, NULL, 10 * 4096 + 7, 0, &w.object) != 0)
+        die("no space");
+    w.file = (struct mw_file){ w.object, MW_FILE_READ | MW_FILE_WRITE };
+    fail_one_in = (uint32_t)take(&in, 1) % 8;
+    for (int i = 0; in.left > 0 && i < 400; i++) {
+        one_call(&w, &in);
+        if (mw_check(w.space, &what) != 0)
+            die(what);
+    }
+    mw_space_destroy(w.space);
+    mw_object_put(w.object);
+    if (mw_frames_free(frames) != mw_frames_total(frames) || mw_frames_destroy(frames) != 0)
+        die("frames leaked");
+    if (allocations != 0)
+        die("memory leaked");
+    return 0;
+}
+
+#ifndef WITH_LIBFUZZER
+
+static uint64_t state;
+
+static uint8_t random_byte(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint8_t)(state * 0x2545f4914f6cdd1dull >> 56);
+}
+
+static int run_file(const char *name)
+{
+    static uint8_t bytes[1 << 16];
+    FILE *f = fopen(name, "rb");
+    if (f == NULL) {
+        perror(name);
+        return 1;
+    }
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    return LLVMFuzzerTestOneInput(bytes, n);
+}
+
+int main(int argc, char **argv)
+{
+    static uint8_t bytes[2048];
+    uint64_t runs = 2000, seed = 1;
+    int files = 0;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
+            runs = strtoull(argv[++i], NULL, 0);
+        else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
+            seed = strtoull(argv[++i], NULL, 0);
+        else
+            files++, run_file(argv[i]);
+    for (uint64_t r = 0; files == 0 && r < runs; r++) {
+        state = seed * 0x9e3779b97f4a7c15ull + r * 0xbf58476d1ce4e5b9ull + 1;
+        for (int i = 0; i < 8; i++)
+            random_byte();
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = random_byte();
+        LLVMFuzzerTestOneInput(bytes, sizeof bytes);
+    }
+    printf("%llu passed, 0 failed\n", (unsigned long long)(files ? (uint64_t)files : runs));
+    return 0;
+}
+
+#endif

@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh - runs the test programs in $B/tests and adds up what they report.
+#   tests/run.sh [unit] [scenarios] [fault] [random]     default: all
+# The last line is "N passed, N failed", with ", N skipped" when some were.
+B=${B:-build}
+PASSED=0
+FAILED=0
+SKIPPED=0
+OUT=$(mktemp)
+trap 'rm -f "$OUT"' EXIT
+
+# A cmocka program: one line for each test it failed, and its counts.
+cmocka() {
+    timeout 300 "$B/tests/$1" >"$OUT" 2>&1
+    status=$?
+    ok=$(grep -c '^\[       OK \]' "$OUT")
+    bad=$(grep -c '^\[  FAILED  \] [A-Za-z0-9_]*$' "$OUT")
+    # each failed test is named where it fails and again in the list at the end
+    [ "$bad" -gt 1 ] && bad=$((bad / 2))
+    if [ "$status" -ne 0 ]; then
+        [ "$bad" -eq 0 ] && bad=1
+        grep -v -e '^\[ RUN ' -e '^\[       OK' "$OUT"
+    fi
+    echo "$1: $ok passed, $bad failed"
+    PASSED=$((PASSED + ok))
+    FAILED=$((FAILED + bad))
+}
+
+# A program whose last line is "N passed, N failed[, N skipped]".
+counted() {
+    name=$1
+    shift
+    timeout 300 "$B/tests/$name" "$@" >"$OUT" 2>&1
+    status=$?
+    last=$(tail -n 1 "$OUT")
+    case $last in
+    *" passed, "*" failed"*)
+        ok=${last%% *}
+        bad=${last#*, }
+        bad=${bad%% *}
+        more=${last#*failed}
+        more=${more#, }
+        PASSED=$((PASSED + ok))
+        FAILED=$((FAILED + bad))
+        more=${more%% *}
+        SKIPPED=$((SKIPPED + ${more:-0}))
+        [ "$status" -ne 0 ] && [ "$bad" -eq 0 ] && FAILED=$((FAILED + 1))
+        ;;
+    *)
+        FAILED=$((FAILED + 1))
+        echo "$name ended with status $status"
+        ;;
+    esac
+    [ "$status" -ne 0 ] && sed '$d' "$OUT"
+    echo "$name: $last"
+}
+
+unit() {
+    for f in tests/unit/test_*.c; do
+        name=$(basename "$f" .c)
+        [ -x "$B/tests/$name" ] && cmocka "$name"
+    done
+}
+
+fault() {
+    cmocka test_check
+    cmocka test_nomem
+}
+
+scenarios() {
+    counted scenarios
+}
+
+random() {
+    counted diff_random --seed "${RANDOM_SEED:-1}" --calls "${RANDOM_CALLS:-300000}"
+    counted fuzz_calls --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
+}
+
+[ $# -gt 0 ] || set -- unit fault scenarios random
+for part; do
+    case $part in
+    unit | fault | scenarios | random) $part ;;
+    *)
+        echo "run.sh: unknown part $part" >&2
+        exit 2
+        ;;
+    esac
+done
+if [ "$SKIPPED" -gt 0 ]; then
+    echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+else
+    echo "$PASSED passed, $FAILED failed"
+fi
+[ "$FAILED" -eq 0 ] && [ "$PASSED" -gt 0 ]

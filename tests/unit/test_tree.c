@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_tree.c - the index of VMAs against a plain sorted array: random
+ * insertions, removals, look-ups and searches for room, checked after each.
+ */
+#include "unit.h"
+
+#include "vma/tree.h"
+
+#define SPAN 4096
+#define GUARD (8 * 4096ull)
+
+static struct mw_vma naive[SPAN + 1];
+static size_t count;
+static uint64_t state;
+
+static uint64_t next_random(void)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state * 0x2545f4914f6cdd1dull >> 11;
+}
+
+/* ---- the naive side ---- */
+
+static size_t naive_find(uint64_t addr)
+{
+    size_t i = 0;
+    while (i < count && naive[i].end <= addr)
+        i++;
+    return i;
+}
+
+static void naive_insert(const struct mw_vma *v)
+{
+    size_t i = naive_find(v->start);
+    memmove(&naive[i + 1], &naive[i], (count - i) * sizeof naive[0]);
+    naive[i] = *v;
+    count++;
+}
+
+static void naive_remove(size_t i)
+{
+    count--;
+    memmove(&naive[i], &naive[i + 1], (count - i) * sizeof naive[0]);
+}
+
+static uint64_t naive_start(size_t i)
+{
+    const struct mw_vma *v = &naive[i];
+    if (!(v->flags & MW_VM_GROWSDOWN))
+        return v->start;
+    return v->start > GUARD ? v->start - GUARD : 0;
+}
+
+/* The gap below mapping i (i == count: above all), clipped; false: too small. */
+static bool naive_gap_at(size_t i, uint64_t low, uint64_t high, uint64_t length,
+                         struct mw_range *gap)
+{
+    uint64_t from = i == 0 ? 0 : naive[i - 1].end;
+    uint64_t to = i == count ? UINT64_MAX : naive_start(i);
+    from = from < low ? low : from;
+    to = to > high ? high : to;
+    *gap = (struct mw_range){ from, to };
+    return from < to && to - from >= length;
+}
+
+static bool naive_gap(bool from_top, uint64_t low, uint64_t high, uint64_t length,
+                      struct mw_range *gap)
+{
+    for (size_t k = 0; k <= count; k++)
+        if (naive_gap_at(from_top ? count - k : k, low, high, length, gap))
+            return true;
+    return false;
+}
+
+/* ---- comparing ---- */
+
+static void same_vma(const struct mw_vma *a, const struct mw_vma *b)
+{
+    assert_non_null(a);
+    assert_int_equal(a->start, b->start);
+    assert_int_equal(a->end, b->end);
+    assert_int_equal(a->offset, b->offset);
+    assert_int_equal(a->flags, b->flags);
+    assert_int_equal(a->anon, b->anon);
+}
+
+static void compare_all(const struct tree *t)
+{
+    struct cursor c = tree_first(t), last = tree_last(t);
+    const char *bad = tree_check(t);
+    if (bad)
+        fail_msg("tree_check: %s", bad);
+    assert_int_equal(t->count, count);
+    for (size_t i = 0; i < count; i++, c = tree_next(c))
+        same_vma(tree_at(c), &naive[i]);
+    assert_null(tree_at(c));
+    for (size_t i = count; i > 0; i--, last = tree_prev(t, last))
+        same_vma(tree_at(last), &naive[i - 1]);
+    c = tree_prev(t, (struct cursor){ NULL, 0 });
+    if (count > 0)
+        same_vma(tree_at(c), &naive[count - 1]);
+}
+
+static void compare_search(const struct tree *t)
+{
+    uint64_t addr = next_random() % (SPAN * 4096ull + 8192), low = 0, high = SPAN * 4096ull;
+    size_t i = naive_find(addr);
+    const struct mw_vma *v = tree_at(tree_find(t, addr));
+    if (i == count)
+        assert_null(v);
+    else
+        same_vma(v, &naive[i]);
+    uint64_t length = (1 + next_random() % 40) * 4096;
+    if (next_random() % 2) {
+        low = next_random() % SPAN * 4096;
+        high = low + next_random() % SPAN * 4096;
+    }
+    for (int top = 0; top < 2; top++) {
+        struct mw_range a = { 0, 0 }, b = { 0, 0 };
+        bool has = naive_gap(top != 0, low, high, length, &a);
+        bool tree_has = top ? tree_gap_high(t, low, high, length, &b)
+                            : tree_gap_low(t, low, high, length, &b);
+        assert_int_equal(tree_has, has);
+        if (has) {
+            assert_int_equal(b.start, a.start);
+            assert_int_equal(b.end, a.end);
+        }
+    }
+}
+
+/* ---- changing both ---- */
+
+static void insert_some(struct tree *t)
+{
+    uint64_t start = next_random() % SPAN * 4096, end = start + (1 + next_random() % 3) * 4096;
+    size_t i = naive_find(start);
+    if (i < count && naive[i].start < end)
+        return;
+    struct mw_vma v = { .start = start, .end = end, .offset = start,
+                        .flags = next_random() % 9 == 0 ? MW_VM_GROWSDOWN | 3 : next_random() % 8,
+                        .anon = next_random() % 3 };
+    assert_true(tree_reserve(t, 1));
+    tree_insert(t, &v);
+    naive_insert(&v);
+}
+
+static void remove_some(struct tree *t)
+{
+    if (count == 0)
+        return;
+    size_t i = next_random() % count;
+    struct cursor next = tree_remove(t, tree_find(t, naive[i].start));
+    naive_remove(i);
+    if (i < count)
+        same_vma(tree_at(next), &naive[i]);
+    else
+        assert_null(tree_at(next));
+}
+
+static void change_some(struct tree *t)
+{
+    if (count == 0)
+        return;
+    size_t i = next_random() % count;
+    struct cursor c = tree_find(t, naive[i].start);
+    struct mw_vma v = naive[i];
+    uint64_t limit = i + 1 < count ? naive[i + 1].start : SPAN * 4096ull + 4096;
+    v.flags ^= next_random() & 7;
+    if (next_random() % 2 && v.end < limit)
+        v.end += 4096;
+    else if (v.end - v.start > 4096)
+        v.start += 4096;
+    naive[i] = v;
+    tree_set(t, c, &v);
+    same_vma(tree_at(c), &v);
+}
+
+static void random_changes(uint64_t seed, int steps, int insert_share)
+{
+    struct bench b;
+    struct tree t;
+    bench_config(&b, 12, 0);
+    tree_init(&t, &b.port, GUARD);
+    count = 0;
+    state = seed * 0x9e3779b97f4a7c15ull + 1;
+    for (int i = 0; i < steps; i++) {
+        int dice = (int)(next_random() % 100);
+        if (dice < insert_share)
+            insert_some(&t);
+        else if (dice < 90)
+            remove_some(&t);
+        else
+            change_some(&t);
+        compare_search(&t);
+        if (i % 64 == 0)
+            compare_all(&t);
+        if (next_random() % 500 == 0)
+            tree_trim(&t);
+    }
+    compare_all(&t);
+    tree_destroy(&t);
+    assert_int_equal(b.allocations, 0);
+}
+
+static void growing(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 4; seed++)
+        random_changes(seed, 6000, 80);
+}
+
+static void steady(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 10; seed <= 13; seed++)
+        random_changes(seed, 6000, 48);
+}
+
+static void small(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 20; seed <= 60; seed++)
+        random_changes(seed, 300, 50);
+}
+
+/* one after the other upwards and downwards, then all away from one end or the other */
+static void in_order(void **unused)
+{
+    (void)unused;
+    for (int way = 0; way < 4; way++) {
+        struct bench b;
+        struct tree t;
+        bench_config(&b, 12, 0);
+        tree_init(&t, &b.port, GUARD);
+        count = 0;
+        for (uint64_t i = 0; i < 1500; i++) {
+            uint64_t page = way & 1 ? 3000 - 2 * i : 2 * i;
+            struct mw_vma v = { .start = page * 4096, .end = page * 4096 + 4096, .flags = 1 };
+            assert_true(tree_reserve(&t, 1));
+            tree_insert(&t, &v);
+            naive_insert(&v);
+            if (i % 100 == 0)
+                compare_all(&t);
+        }
+        compare_all(&t);
+        while (count > 0) {
+            size_t i = way & 2 ? count - 1 : 0;
+            tree_remove(&t, tree_find(&t, naive[i].start));
+            naive_remove(i);
+            if (count % 100 == 0)
+                compare_all(&t);
+        }
+        assert_null(tree_at(tree_first(&t)));
+        assert_null(tree_at(tree_last(&t)));
+        tree_destroy(&t);
+        assert_int_equal(b.allocations, 0);
+    }
+}
+
+/* reserved nodes suffice: n insertions after one reservation ask for no memory */
+static void reservation(void **unused)
+{
+    (void)unused;
+    struct bench b;
+    struct tree t;
+    bench_config(&b, 12, 0);
+    tree_init(&t, &b.port, GUARD);
+    for (uint64_t i = 0; i < 2000; i += 10) {
+        assert_true(tree_reserve(&t, 10));
+        size_t before = b.allocations;
+        for (uint64_t j = i; j < i + 10; j++) {
+            struct mw_vma v = { .start = (j * 7919 % 2000) * 8192, .flags = 1 };
+            v.end = v.start + 4096;
+            tree_insert(&t, &v);
+        }
+        assert_int_equal(b.allocations, before);
+    }
+    assert_null(tree_check(&t));
+    assert_int_equal(t.count, 2000);
+    assert_true(tree_bytes(&t) > 2000 * sizeof(uint64_t));
+    tree_destroy(&t);
+    assert_int_equal(b.allocations, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(growing), cmocka_unit_test(steady), cmocka_unit_test(small),
+        cmocka_unit_test(in_order), cmocka_unit_test(reservation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

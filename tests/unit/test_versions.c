@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_versions.c - what other versions of Linux answer, from the recorded
+ * runs, and what the running kernel can't be asked for: huge pages, watched
+ * memory, kinds that never merge.
+ */
+#include "unit.h"
+
+#define V510 MW_LINUX(5, 10)
+#define V61 MW_LINUX(6, 1)
+#define V612 MW_LINUX(6, 12)
+#define V616 MW_LINUX(6, 16)
+#define V617 MW_LINUX(6, 17)
+#define V70 MW_LINUX(7, 0)
+#define V73 MW_LINUX(7, 3)
+#define DUF_ (FIX_ | MW_MREMAP_DONTUNMAP)
+
+static const uint32_t all_versions[] = { V510, V61, V612, V616, V617, MW_LINUX(6, 18),
+                                         MW_LINUX(6, 19), V70, MW_LINUX(7, 2), V73 };
+
+/* One mremap; what it answers in which versions. */
+struct version_case {
+    const char *name; /* of the recorded scenario */
+    const char *before;
+    int page, n, m;
+    uint32_t flags;
+    int to;
+    struct {
+        uint32_t until; /* the last version with this answer; 0 ends the list */
+        int err;
+        const char *after;
+    } answers[5];
+};
+
+static const struct version_case cases[] = {
+    /* the order of checks before 6.17 (MREMAP-36), what they leave (MREMAP-37) */
+    { "A51", "a.........aa", 0, 0, 1, FIX_, 10,
+      { { V616, MW_EINVAL, "a..........a" }, { V73, MW_EINVAL, "a.........aa" } } },
+    { "A52", "..........aa", 0, 1, 1, FIX_, 10,
+      { { V510, MW_EFAULT, "...........a" }, { V73, MW_EFAULT, "..........aa" } } },
+    { "A53", "a.........aaa", 0, 2, 2, FIX_, 10,
+      { { V616, MW_EFAULT, "a...........a" }, { V73, 0, "..........aaa" } } },
+    { "A54", "a.........aaa", 0, 2, 3, FIX_, 10,
+      { { V616, MW_EFAULT, "a" }, { V73, MW_EFAULT, "a.........aaa" } } },
+    { "A56", "a.........aaa", 0, 4, 2, FIX_, 10,
+      { { V616, MW_EFAULT, "a...........a" }, { V73, MW_EFAULT, "a.........aaa" } } },
+    { "B08", "aa.aa", 0, 5, 4, FIX_, 10,
+      { { V616, MW_EFAULT, "aa.a" }, { V73, MW_EFAULT, "aa.aa" } } },
+    { "B14", "aarr", 0, 4, 3, FIX_, 10,
+      { { V616, MW_EFAULT, "aar" }, { V73, MW_EFAULT, "aarr" } } },
+    { "B20", "aa", 0, 3, 3, FIX_, 10,
+      { { V616, MW_EFAULT, "aa" }, { V73, 0, "..........aa" } } },
+    { "B01 same size", "", 0, 1, 1, 0, 0, { { V510, 0, "" }, { V73, MW_EFAULT, "" } } },
+    { "B01 shrink", "", 0, 2, 1, 0, 0, { { V510, 0, "" }, { V73, MW_EFAULT, "" } } },
+    { "B24 shrink", ".aa", 0, 3, 1, 0, 0,
+      { { V510, 0, "" }, { V73, MW_EFAULT, ".aa" } } },
+    { "A45 overlap, unmapped", "", 0, 2, 2, FIX_, 1,
+      { { V510, MW_EINVAL, "" }, { V616, MW_EFAULT, "" }, { V73, MW_EINVAL, "" } } },
+    /* several mappings: since 6.17 (MREMAP-32) */
+    { "K01", "aarr", 0, 4, 4, FIX_, 10,
+      { { V616, MW_EFAULT, "aarr" }, { V73, 0, "..........aarr" } } },
+    { "K02", "AA.AA", 0, 5, 5, FIX_, 10,
+      { { V616, MW_EFAULT, "AA.AA" }, { V73, 0, "..........AA.AA" } } },
+    { "K10", "AArr", 0, 4, 4, DUF_, 10,
+      { { V616, MW_EFAULT, "AArr" }, { V73, 0, "aarr......AArr" } } },
+    { "K17", "aa.aa.....rrrrr", 0, 5, 5, FIX_, 10,
+      { { V616, MW_EFAULT, "aa.aa" }, { V73, 0, "..........aaraa" } } },
+    /* DONTUNMAP of other kinds: since 5.13 (MREMAP-35) */
+    { "H03", "ssss", 0, 4, 4, DUF_, 10,
+      { { V510, MW_EINVAL, "ssss" }, { V73, 0, "ssss......ssss" } } },
+    { "H05", "FFFF", 0, 4, 4, DUF_, 10,
+      { { V510, MW_EINVAL, "FFFF" }, { V73, 0, "FFFF......FFFF" } } },
+    { "H28", "ffff", 0, 4, 4, DUF_, 10,
+      { { V510, MW_EINVAL, "ffff" }, { V73, 0, "ffff......ffff" } } },
+    { "H01", "AAAA", 0, 4, 4, DUF_, 10, { { V73, 0, "aaaa......AAAA" } } },
+    /* growth that meets the next mapping (MREMAP-25, MERGE-3) */
+    { "E13", "aa..aa", 0, 2, 4, 0, 0, { { V510, 0, "aaaa|aa" }, { V73, 0, "aaaaaa" } } },
+    { "E14", "AA..aa", 0, 2, 4, 0, 0, { { V612, 0, "AAAAaa" }, { V73, 0, "AAAAAA" } } },
+    { "E15", "aa..AA", 0, 2, 4, 0, 0, { { V510, 0, "aaaaAA" }, { V73, 0, "AAAAAA" } } },
+    { "E16", "AA..AA", 0, 2, 4, 0, 0, { { V73, 0, "AAAA|AA" } } },
+    { "E19", "FF..FF", 0, 2, 4, 0, 0, { { V510, 0, "FFFF|FF" }, { V73, 0, "FFFFFF" } } },
+    /* the same everywhere */
+    { "F01", "AAAA", 0, 4, 4, FIX_, 10, { { V73, 0, "..........AAAA" } } },
+    { "F13", "AAAA", 2, 2, 2, FIX_, 10, { { V73, 0, "AA........AA" } } },
+    { "E02", "AAAAAA", 1, 3, 1, 0, 0, { { V73, 0, "AA..AA" } } },
+    { "C01", "aa.r", 0, 2, 4, 0, 0, { { V73, MW_ENOMEM, "aa.r" } } },
+    { "G06", "aaaa", 0, 0, 4, MAY_, 0, { { V73, MW_EINVAL, "aaaa" } } },
+    { "G02", "ssss", 0, 0, 4, 0, 0, { { V73, MW_ENOMEM, "ssss" } } },
+    { "G04", "ssss", 0, 0, 4, FIX_, 10, { { V73, 0, "ssss......ssss" } } },
+    { "G13", "ssss", 0, 0, 4, DUF_, 10, { { V73, MW_EINVAL, "ssss" } } },
+    { "A02", "aaaa", 0, 4, 4, 8, 0, { { V73, MW_EINVAL, "aaaa" } } },
+    { "A13", "aaaa", 0, 4, 4, FIX_, 0, { { V73, MW_EINVAL, "aaaa" } } },
+};
+
+static void start(struct bench *b, uint32_t version)
+{
+    bench_config(b, 12, 128);
+    b->config.linux_version = version;
+    bench_open(b);
+}
+
+static void one_case(const struct version_case *c, uint32_t version)
+{
+    struct mw_why why;
+    struct bench b;
+    char what[120];
+    size_t i = 0;
+    while (c->answers[i].until < version)
+        i++;
+    snprintf(what, sizeof what, "%s on %u.%u", c->name, version / 1000, version % 1000);
+    start(&b, version);
+    draw(&b, c->before);
+    int64_t r = mw_mremap(b.space, at(&b, c->page), (uint64_t)c->n * b.page,
+                          (uint64_t)c->m * b.page, c->flags, at(&b, c->to), &why);
+    if ((r < 0 ? -r : 0) != c->answers[i].err)
+        fail_msg("%s: result %lld, should be %s", what, (long long)r,
+                 mw_errno_name(c->answers[i].err));
+    expect_why(r, &why, what);
+    expect_row(&b, c->answers[i].after, what);
+    bench_close(&b);
+}
+
+static void recorded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t v = 0; v < sizeof all_versions / sizeof all_versions[0]; v++)
+            one_case(&cases[i], all_versions[v]);
+}
+
+/* A size beyond user space is "no room" before 6.17; EFAULT comes first then. */
+static void huge_sizes(void **state)
+{
+    static const struct { uint64_t page; uint32_t flags; int before_617, since; } c[] = {
+        { 0, MAY_, MW_ENOMEM, MW_EINVAL }, { 0, 0, MW_ENOMEM, MW_EINVAL },
+        { 20, MAY_, MW_EFAULT, MW_EINVAL }, { 0, FIX_, MW_EINVAL, MW_EINVAL },
+    };
+    (void)state;
+    for (size_t v = 1; v < sizeof all_versions / sizeof all_versions[0]; v++)
+        for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+            struct bench b;
+            start(&b, all_versions[v]);
+            draw(&b, "aaaa");
+            assert_int_equal(mw_mremap(b.space, at(&b, (int64_t)c[i].page), 4 * b.page, 1ull << 47,
+                                       c[i].flags, at(&b, 10), NULL),
+                             -(all_versions[v] < V617 ? c[i].before_617 : c[i].since));
+            bench_close(&b);
+        }
+}
+
+/* DONTUNMAP's sizes are compared before rounding until 6.16 (A07). */
+static void dontunmap_rounding(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < sizeof all_versions / sizeof all_versions[0]; v++) {
+        struct bench b;
+        start(&b, all_versions[v]);
+        draw(&b, "aaaa");
+        assert_int_equal(mw_mremap(b.space, at(&b, 0), 4 * b.page - 1, 4 * b.page, DUF_,
+                                   at(&b, 10), NULL),
+                         all_versions[v] < V617 ? -MW_EINVAL : (int64_t)at(&b, 10));
+        bench_close(&b);
+    }
+}
+
+/* RLIMIT_AS of a growing move onto what it replaces (A58): the old kernel has unmapped it. */
+static void limit_and_destination(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < sizeof all_versions / sizeof all_versions[0]; v++) {
+        bool old = all_versions[v] < V617;
+        struct bench b;
+        start(&b, all_versions[v]);
+        draw(&b, "aa........aa");
+        mw_set_limit(b.space, MW_LIMIT_AS, 4 * b.page);
+        assert_int_equal(mw_mremap(b.space, at(&b, 0), 2 * b.page, 4 * b.page, FIX_, at(&b, 10),
+                                   NULL), old ? (int64_t)at(&b, 10) : -MW_ENOMEM);
+        expect_row(&b, old ? "..........aaaa" : "aa........aa", "A58");
+        mw_set_limit(b.space, MW_LIMIT_AS, b.page);
+        bench_close(&b);
+    }
+}
+
+/* DONTUNMAP of locked memory with and without the kernels' defects (MREMAP-30, MREMAP-31). */
+static void locked_defects(void **state)
+{
+    static const struct { uint32_t version; bool defects; uint64_t whole, part; bool rest; } c[] = {
+        { V61, true, 4, 4, true },      { V612, true, 4, 4, false },
+        { V616, true, 8, 6, false },    { V70, true, 8, 6, false },
+        { MW_LINUX(7, 2), true, 4, 4, true }, { V70, false, 4, 4, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++)
+        for (int part = 0; part < 2; part++) {
+            struct mw_stats s;
+            struct mw_vma v;
+            struct bench b;
+            bench_config(&b, 12, 128);
+            b.config.linux_version = c[i].version;
+            b.config.options |= c[i].defects ? MW_OPT_DEFECTS : 0;
+            bench_open(&b);
+            mw_mmap(b.space, at(&b, 0), 4 * b.page, RW_, FIXED_ | MW_MAP_LOCKED, NULL, 0, NULL);
+            mw_mremap(b.space, at(&b, 0), part ? 2 * b.page : 4 * b.page,
+                      part ? 2 * b.page : 4 * b.page, DUF_, at(&b, 10), NULL);
+            mw_stats(b.space, &s);
+            assert_true(mw_find_vma(b.space, at(&b, 3), &v));
+            if (!part)
+                assert_int_equal(s.locked, c[i].whole);
+            else if (((v.flags & MW_VM_LOCKED) != 0) != c[i].rest)
+                fail_msg("case %zu: the rest is %slocked", i, c[i].rest ? "not " : "");
+            bench_close(&b);
+        }
+}
+
+/* ---- huge pages: taken over by import ---- */
+
+static void import_huge(struct bench *b, struct mw_object **o)
+{
+    const uint64_t huge = 2 << 20;
+    assert_int_equal(mw_object_create(&b->port, NULL, NULL, b, 8 * huge, MW_OBJ_NOMERGE, o), 0);
+    struct mw_vma v = { .start = BASE, .end = BASE + 4 * huge, .object = *o,
+                        .flags = MW_VM_READ | MW_VM_WRITE | MW_VM_MAYREAD | MW_VM_MAYWRITE |
+                                 MW_VM_HUGETLB | MW_VM_DONTEXPAND };
+    assert_int_equal(mw_import(b->space, &v), 0);
+}
+
+/* MUNMAP-2, MREMAP-16, MREMAP-17, MREMAP-34 */
+static void huge_pages(void **state)
+{
+    const uint64_t h = 2 << 20, p = 4096;
+    const struct { uint64_t old, osz, nsz; uint32_t flags; uint64_t to; int err, err_510; } c[] = {
+        { 0, h, h, FIX_, 10 * h, 0, MW_EINVAL },          /* a move */
+        { 0, h, h, FIX_, 10 * h + p, MW_EINVAL, MW_EINVAL },
+        { p, h, h, FIX_, 10 * h, MW_EINVAL, MW_EINVAL },
+        { 0, 4 * h, 5 * h, MAY_, 0, MW_EINVAL, MW_EINVAL }, /* growth */
+        { 0, 0, h, MAY_, 0, MW_EINVAL, MW_EINVAL },         /* duplication */
+        { 0, 4 * h, 2 * h, 0, 0, 0, 0 },                    /* a shrink */
+        { 0, 4 * h, h + p, 0, 0, 0, MW_EINVAL },            /* sizes round up */
+        { 0, h, h, DUF_, 10 * h, MW_EINVAL, MW_EINVAL },
+    };
+    (void)state;
+    for (int old = 0; old < 2; old++)
+        for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+            struct mw_object *o;
+            struct mw_why why;
+            struct bench b;
+            bench_config(&b, 12, 0);
+            b.config.linux_version = old ? V510 : V73;
+            bench_open(&b);
+            import_huge(&b, &o);
+            int64_t r = mw_mremap(b.space, BASE + c[i].old, c[i].osz, c[i].nsz, c[i].flags,
+                                  BASE + c[i].to, &why);
+            if ((r < 0 ? -r : 0) != (old ? c[i].err_510 : c[i].err))
+                fail_msg("case %zu%s: %lld", i, old ? " on 5.10" : "", (long long)r);
+            expect_why(r, &why, "huge");
+            mw_object_put(o);
+            bench_close(&b);
+        }
+}
+
+static void huge_munmap(void **state)
+{
+    const uint64_t h = 2 << 20;
+    struct mw_object *o;
+    struct mw_why why;
+    struct bench b;
+    (void)state;
+    bench_config(&b, 12, 0);
+    bench_open(&b);
+    import_huge(&b, &o);
+    assert_int_equal(mw_munmap(b.space, BASE + 4096, h, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MUNMAP-2");
+    assert_int_equal(mw_munmap(b.space, BASE, 4096, &why), -MW_EINVAL);
+    assert_int_equal(mw_munmap(b.space, BASE + h, h, &why), 0);
+    mw_object_put(o);
+    bench_close(&b);
+}
+
+/* MMAP-18, ENGINE-2: huge pages of mmap's own */
+static void huge_mmap(void **state)
+{
+    struct mw_why why;
+    struct bench b;
+    (void)state;
+    bench_start(&b);
+    assert_int_equal(mw_mmap(b.space, 0, 2 << 20, RW_, MW_MAP_PRIVATE | MW_MAP_HUGETLB, &b.file, 0,
+                             &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MMAP-18");
+    int64_t r = mw_mmap(b.space, 0, 2 << 20, RW_,
+                        MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_HUGETLB, NULL, 0, &why);
+    assert_int_equal(r, -MW_ENOSYS);
+    expect_why(r, &why, "MAP_HUGETLB");
+    assert_string_equal(mw_why_rule(&why), "ENGINE-2");
+    expect_row(&b, "", "not modelled");
+    bench_close(&b);
+}
+
+/* ---- several mappings: who can't take part (MREMAP-26, MREMAP-33) ---- */
+
+static void alone(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++)
+        for (int second = 0; second < 2; second++) {
+            struct mw_object *o;
+            struct mw_why why;
+            struct bench b;
+            start(&b, V73);
+            assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 1 << 20,
+                                              MW_OBJ_OWN_PLACE, &o), 0);
+            struct mw_file f = { o, MW_FILE_READ };
+            draw(&b, second ? "aarraa" : "rraa");
+            uint64_t page = second ? 2 : 0;
+            if (kind == 0)
+                mw_import_flags(b.space, at(&b, (int64_t)page), at(&b, (int64_t)page + 2), 0,
+                                MW_VM_UFFD, true);
+            else
+                mw_mmap(b.space, at(&b, (int64_t)page), 2 * b.page, RO_,
+                        MW_MAP_PRIVATE | MW_MAP_FIXED, &f, 0, NULL);
+            uint64_t len = (second ? 6 : 4) * b.page;
+            assert_int_equal(mw_mremap(b.space, at(&b, 0), len, len, FIX_, at(&b, 10), &why),
+                             -MW_EFAULT);
+            assert_string_equal(mw_why_rule(&why), "MREMAP-26");
+            const char *row = kind ? (second ? "..ffaa....aa" : "ffaa")
+                                   : (second ? "..rraa....aa" : "rraa");
+            expect_row(&b, row, "refused");
+            /* by itself it moves */
+            assert_int_equal(mw_mremap(b.space, at(&b, (int64_t)page), 2 * b.page, 2 * b.page,
+                                       FIX_, at(&b, 20), &why), at(&b, 20));
+            mw_object_put(o);
+            bench_close(&b);
+        }
+}
+
+/* ---- kinds that never merge (MERGE-5) ---- */
+
+static void never_merge(void **state)
+{
+    static const uint64_t kinds[] = { 0, MW_VM_DONTEXPAND, MW_VM_PFNMAP, MW_VM_MIXEDMAP,
+                                      MW_VM_IO };
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct bench b;
+        bench_start(&b);
+        draw(&b, "aaaa");
+        mw_import_flags(b.space, at(&b, 0), at(&b, 4), 0, kinds[i], false);
+        assert_int_equal(mw_mprotect(b.space, at(&b, 1), b.page, RO_, NULL), 0);
+        assert_int_equal(mw_mprotect(b.space, at(&b, 1), b.page, RW_, NULL), 0);
+        expect_row(&b, kinds[i] ? "a|a|aa" : "aaaa", "split and made equal again");
+        bench_close(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(recorded), cmocka_unit_test(huge_sizes),
+        cmocka_unit_test(dontunmap_rounding), cmocka_unit_test(limit_and_destination),
+        cmocka_unit_test(locked_defects), cmocka_unit_test(huge_pages),
+        cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
+        cmocka_unit_test(never_merge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

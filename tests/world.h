@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world.h - one interface to two address spaces: the live kernel's and the
+ * engine's.
+ *
+ * A scenario is a function over a world. Each helper below makes one step and
+ * writes one line to the world's log, in words that do not depend on which
+ * world it is; two worlds that behave alike write the same log.
+ *
+ * Numbers in helpers are pages of the *arena*, a range that is free at the
+ * start in both worlds; `at(n)` is the address of page n. Functions named
+ * do_... take raw addresses and bytes.
+ */
+#ifndef TEST_WORLD_H
+#define TEST_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mapwright/mapwright.h"
+
+#define PAGE 4096ull
+#define HUGE_PAGE (2ull << 20)
+#define ARENA 0x200000000000ull
+#define ARENA_BEFORE (4ull << 30)  /* the arena's zone begins this far below page 0 */
+#define ARENA_AFTER (256ull << 30) /* and ends this far above */
+#define HEAP_PAGE 30000000ll       /* where the heap starts */
+#define TASK_END 0x7ffffffff000ull
+#define KERNEL_HALF 0xffff800000000000ull
+
+#define NONE 0u
+#define RO MW_PROT_READ
+#define WO MW_PROT_WRITE
+#define RW (MW_PROT_READ | MW_PROT_WRITE)
+#define RX (MW_PROT_READ | MW_PROT_EXEC)
+#define XO MW_PROT_EXEC
+#define RWX (RW | MW_PROT_EXEC)
+#define PRIV MW_MAP_PRIVATE
+#define SHARED MW_MAP_SHARED
+#define ANON MW_MAP_ANONYMOUS
+#define FIXED MW_MAP_FIXED
+#define MAY MW_MREMAP_MAYMOVE
+#define FIX (MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED)
+#define DU (MW_MREMAP_MAYMOVE | MW_MREMAP_DONTUNMAP)
+#define DUF (DU | MW_MREMAP_FIXED)
+
+enum access { ACC_OK, ACC_MAPERR, ACC_ACCERR, ACC_BUS, ACC_OTHER };
+enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE };
+enum { NO_FILE = -1, MAX_FILES = 16 };
+
+/* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous, -3 other. */
+struct seen {
+    uint64_t start, end, offset;
+    uint32_t prot;
+    bool shared;
+    int file;
+};
+
+struct counters {
+    int64_t total, data, stack, locked;
+};
+
+struct world;
+
+struct world_ops {
+    int64_t (*mmap)(struct world *w, uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags,
+                    int file, uint64_t off);
+    int64_t (*munmap)(struct world *w, uint64_t addr, uint64_t len);
+    int64_t (*mprotect)(struct world *w, uint64_t addr, uint64_t len, uint32_t prot);
+    uint64_t (*brk)(struct world *w, uint64_t addr);
+    int64_t (*mremap)(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
+                      uint64_t to);
+    int64_t (*seal)(struct world *w, uint64_t addr, uint64_t len);
+    int64_t (*advise)(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag);
+    void (*future)(struct world *w, uint32_t flags);
+    int (*file)(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
+    enum access (*load)(struct world *w, uint64_t addr, uint32_t *value);
+    enum access (*store)(struct world *w, uint64_t addr, uint32_t value);
+    enum access (*exec)(struct world *w, uint64_t addr);
+    uint64_t (*copy_out)(struct world *w, uint64_t addr, uint64_t len);
+    uint64_t (*copy_in)(struct world *w, uint64_t addr, uint64_t len);
+    bool (*next)(struct world *w, uint64_t addr, struct seen *out);
+    uint64_t (*flags)(struct world *w, uint64_t addr);
+    bool (*present)(struct world *w, uint64_t addr);
+    void (*counters)(struct world *w, struct counters *out);
+    void (*limit)(struct world *w, enum mw_limit which, uint64_t bytes);
+    void (*drop)(struct world *w);
+    void (*forked)(struct world *w);
+    const char *(*sound)(struct world *w);
+};
+
+/* Memory shared by the runner and both worlds' processes. */
+struct session {
+    int fd;                   /* what it lies in, for a program of its own */
+    char plain[256];          /* the same program without sanitizers, "": none needed */
+    char task[128];           /* what that one is to run; its main knows the names */
+    _Alignas(16) unsigned char extra[1 << 16]; /* for the task */
+    char snapshot[1 << 20]; /* the live process's smaps, before the first step */
+    size_t snapshot_len;
+    bool keep_snapshot; /* later live runs start from the same layout: don't take it again */
+    uint64_t mmap_base;
+    uint32_t version, caps;
+    bool thp, disk_places_huge;
+    uint64_t ram_pages, max_map_count, min_addr, memlock, stack_limit;
+    uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */
+    struct world_log {
+        char text[1 << 19];
+        size_t len;
+        bool skipped; /* the engine said ENOSYS, or this machine can't do it */
+        bool finished;
+    } log[2]; /* WORLD_LIVE, WORLD_ENGINE */
+};
+enum { WORLD_LIVE, WORLD_ENGINE };
+
+struct world {
+    const struct world_ops *ops;
+    struct session *session;
+    struct world_log *log;
+    struct counters base; /* at the start */
+    uint64_t last;        /* what the last successful call returned */
+    bool quiet;           /* steps write nothing */
+    void *impl;
+};
+
+typedef void world_fn(struct world *w, void *ctx);
+
+/* The whole process runs without address randomization: call first thing in main. */
+void world_init(int argc, char **argv);
+struct session *session_new(void);
+void session_reset(struct session *s);
+
+/*
+ * A sanitizer's runtime maps memory when it likes, and can't live under
+ * RLIMIT_AS. A program built with one therefore lets its sibling, NAME_plain,
+ * make the live runs: that one's main asks world_as_live first, looks up
+ * session->task, and hands it to world_live_main.
+ */
+bool world_as_live(int argc, char **argv, struct session **out);
+void world_live_main(struct session *s, world_fn *fn, void *ctx);
+
+/*
+ * Run `fn` in a forked child; false when the child did not end well (the log
+ * then says how). The live run comes first: the engine takes over its layout.
+ */
+bool world_run_live(struct session *s, world_fn *fn, void *ctx);
+bool world_run_engine(struct session *s, world_fn *fn, void *ctx);
+
+/* The engine's world in this process. */
+struct world *engine_open(struct session *s);
+void engine_close(struct world *w); /* logs what leaked */
+
+/* smaps' VmFlags, up to the end of the line, as MW_VM_ bits. */
+uint64_t vm_flags_of_text(const char *line);
+
+/* Where the logs part; NULL: they agree. Points at static text. */
+const char *session_difference(const struct session *s);
+
+/* ---- steps, each logs a line ---- */
+
+void say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+uint64_t at(int64_t page);
+
+int64_t do_mmap(struct world *w, uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags,
+                int file, uint64_t off);
+int64_t do_munmap(struct world *w, uint64_t addr, uint64_t len);
+int64_t do_mprotect(struct world *w, uint64_t addr, uint64_t len, uint32_t prot);
+int64_t do_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
+                  uint64_t to);
+void do_brk(struct world *w, uint64_t addr);
+
+/* Fixed mappings of n pages at page `at`: private or shared anonymous, a file from page `pg`. */
+void anon(struct world *w, int64_t page, int64_t n, uint32_t prot);
+void shanon(struct world *w, int64_t page, int64_t n, uint32_t prot);
+void filemap(struct world *w, int64_t page, int64_t n, uint32_t prot, uint32_t type, int file,
+             int64_t pg);
+void mapped(struct world *w, int64_t page, int64_t n, uint32_t prot, uint32_t more_flags);
+void unmap(struct world *w, int64_t page, int64_t n);
+void protect(struct world *w, int64_t page, int64_t n, uint32_t prot);
+int64_t move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to);
+void heap(struct world *w, int64_t pages); /* brk at that many pages above its start */
+void seal(struct world *w, int64_t page, int64_t n);
+void advise(struct world *w, int64_t page, int64_t n, uint64_t vm_flag);
+
+/* A file of n pages, page i starting with the number 100 + i. Returns its handle. */
+int file_of(struct world *w, enum file_kind kind, int64_t pages, uint32_t mode);
+int file_of_bytes(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
+
+void touch(struct world *w, int64_t page, int64_t n);        /* writes page number + 1 to each */
+void store(struct world *w, int64_t page, uint32_t value);   /* one write, logs what it met */
+void execute(struct world *w, int64_t page);                 /* runs a `ret` placed there */
+void data(struct world *w, int64_t page, int64_t n);         /* reads each page */
+void data_at(struct world *w, uint64_t addr, int64_t n);
+void copy_out(struct world *w, uint64_t addr, uint64_t len); /* as write(2) from memory */
+void copy_in(struct world *w, uint64_t addr, uint64_t len);  /* as read(2) to memory */
+void lay(struct world *w);                                   /* the row of mappings */
+void flags_of(struct world *w, int64_t page);
+void present(struct world *w, int64_t page, int64_t n);
+void count(struct world *w);                                 /* counters since the start */
+
+/* Limits: AS and DATA in pages above what is in use now, the others absolute pages. */
+void limit(struct world *w, enum mw_limit which, int64_t pages);
+void drop_privileges(struct world *w);
+void forked(struct world *w); /* goes on as a forked child */
+
+/* Maps single pages of alternating protection from `page` on until refused; how many. */
+int64_t fill_map_count(struct world *w, int64_t page);
+
+#endif

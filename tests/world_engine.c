@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world_engine.c - a Mapwright space as a world, set up as the live child was:
+ * same layout, limits, rights, kernel version.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POOL_PAGES 16384ull
+#define COPY_MAX (1u << 20)
+#define PTE_PRESENT 1ull
+#define PTE_ADDRESS 0x000ffffffffff000ull
+
+struct engine {
+    struct mw_port port;
+    struct mw_config config;
+    struct mw_frames *frames;
+    struct mw_space *space;
+    struct mw_object *other; /* what the imported files map */
+    struct mw_file file[MAX_FILES];
+    int files;
+    size_t allocations;
+};
+
+static unsigned char *pool; /* the frames' memory; dirty from run to run on purpose */
+static unsigned char pattern[COPY_MAX];
+static int other_mark, file_mark[MAX_FILES];
+
+static struct engine *of(struct world *w)
+{
+    return w->impl;
+}
+
+static void *counted_alloc(void *ctx, size_t size)
+{
+    struct engine *e = ctx;
+    void *p = malloc(size);
+    if (p != NULL) {
+        memset(p, 0xa5, size); /* the content is the engine's to set */
+        e->allocations++;
+    }
+    return p;
+}
+
+static void counted_free(void *ctx, void *p, size_t size)
+{
+    struct engine *e = ctx;
+    memset(p, 0x5a, size);
+    e->allocations--;
+    free(p);
+}
+
+/* ---- calls ---- */
+
+static int64_t engine_mmap(struct world *w, uint64_t addr, uint64_t len, uint32_t prot,
+                           uint32_t flags, int file, uint64_t off)
+{
+    struct engine *e = of(w);
+    return mw_mmap(e->space, addr, len, prot, flags, file == NO_FILE ? NULL : &e->file[file], off,
+                   NULL);
+}
+
+static int64_t engine_munmap(struct world *w, uint64_t addr, uint64_t len)
+{
+    return mw_munmap(of(w)->space, addr, len, NULL);
+}
+
+static int64_t engine_mprotect(struct world *w, uint64_t addr, uint64_t len, uint32_t prot)
+{
+    return mw_mprotect(of(w)->space, addr, len, prot, NULL);
+}
+
+static uint64_t engine_brk(struct world *w, uint64_t addr)
+{
+    return mw_brk(of(w)->space, addr, NULL);
+}
+
+static int64_t engine_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz,
+                             uint32_t flags, uint64_t to)
+{
+    return mw_mremap(of(w)->space, old, osz, nsz, flags, to, NULL);
+}
+
+static int64_t engine_seal(struct world *w, uint64_t addr, uint64_t len)
+{
+    return mw_import_flags(of(w)->space, addr, addr + len, 0, MW_VM_SEALED, true);
+}
+
+static int64_t engine_advise(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag)
+{
+    uint64_t clear = 0;
+    if (vm_flag == MW_VM_SEQ_READ || vm_flag == MW_VM_RAND_READ)
+        clear = MW_VM_SEQ_READ | MW_VM_RAND_READ;
+    if (vm_flag == MW_VM_HUGEPAGE || vm_flag == MW_VM_NOHUGEPAGE)
+        clear = MW_VM_HUGEPAGE | MW_VM_NOHUGEPAGE;
+    return mw_import_flags(of(w)->space, addr, addr + len, clear, vm_flag, true);
+}
+
+static void engine_future(struct world *w, uint32_t flags)
+{
+    mw_set_future(of(w)->space, flags);
+}
+
+/* ---- files ---- */
+
+static int read_page(void *ctx, uint64_t index, void *page)
+{
+    uint32_t value = 100 + (uint32_t)index;
+    (void)ctx;
+    if (index < 4096)
+        memcpy(page, &value, sizeof value);
+    return 0;
+}
+
+static const struct mw_object_ops file_ops = { .read = read_page };
+
+static int engine_file(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode)
+{
+    struct engine *e = of(w);
+    uint32_t flags = kind == FILE_DISK && w->session->disk_places_huge ? MW_OBJ_THP_PLACE : 0;
+    struct mw_file *f = &e->file[e->files];
+    if (e->files == MAX_FILES ||
+        mw_object_create(&e->port, e->frames, &file_ops, &file_mark[e->files], bytes, flags,
+                         &f->object) != 0) {
+        say(w, "no file");
+        return NO_FILE;
+    }
+    f->mode = kind == FILE_PIPE ? MW_FILE_READ | MW_FILE_NOMMAP : mode;
+    return e->files++;
+}
+
+/* ---- accesses ---- */
+
+static enum access access_of(enum mw_fault_result r)
+{
+    switch (r) {
+    case MW_FAULT_OK:
+        return ACC_OK;
+    case MW_FAULT_SEGV_MAPERR:
+        return ACC_MAPERR;
+    case MW_FAULT_SEGV_ACCERR:
+        return ACC_ACCERR;
+    case MW_FAULT_BUS_ADRERR:
+        return ACC_BUS;
+    default:
+        return ACC_OTHER;
+    }
+}
+
+static enum access engine_load(struct world *w, uint64_t addr, uint32_t *value)
+{
+    enum mw_fault_result r;
+    uint64_t n = mw_read(of(w)->space, addr, value, sizeof *value, &r);
+    return n == sizeof *value ? ACC_OK : access_of(r);
+}
+
+static enum access engine_store(struct world *w, uint64_t addr, uint32_t value)
+{
+    enum mw_fault_result r;
+    uint64_t n = mw_write(of(w)->space, addr, &value, sizeof value, &r);
+    return n == sizeof value ? ACC_OK : access_of(r);
+}
+
+static enum access engine_exec(struct world *w, uint64_t addr)
+{
+    return access_of(mw_fault(of(w)->space, addr, MW_ACCESS_EXEC));
+}
+
+static uint64_t engine_copy_out(struct world *w, uint64_t addr, uint64_t len)
+{
+    static unsigned char sink[COPY_MAX];
+    return mw_read(of(w)->space, addr, sink, len < COPY_MAX ? len : COPY_MAX, NULL);
+}
+
+static uint64_t engine_copy_in(struct world *w, uint64_t addr, uint64_t len)
+{
+    return mw_write(of(w)->space, addr, pattern, len < COPY_MAX ? len : COPY_MAX, NULL);
+}
+
+/* ---- looking ---- */
+
+static int handle_of(const struct mw_object *object)
+{
+    if (object == NULL)
+        return -1;
+    void *ctx = mw_object_ctx(object);
+    if (ctx == NULL)
+        return -2;
+    return ctx == &other_mark ? -3 : (int)((int *)ctx - file_mark);
+}
+
+static bool engine_next(struct world *w, uint64_t addr, struct seen *out)
+{
+    struct mw_vma v;
+    if (!mw_find_vma(of(w)->space, addr, &v))
+        return false;
+    out->start = v.start;
+    out->end = v.end;
+    out->prot = (uint32_t)(v.flags & 7u);
+    out->shared = (v.flags & MW_VM_MAYSHARE) != 0;
+    out->file = handle_of(v.object);
+    out->offset = v.object ? v.offset : 0;
+    return true;
+}
+
+static uint64_t engine_flags(struct world *w, uint64_t addr)
+{
+    struct mw_vma v;
+    if (!mw_find_vma(of(w)->space, addr, &v) || v.start > addr)
+        return 0;
+    return v.flags;
+}
+
+/* Walks the page tables as a CPU would. */
+static bool engine_present(struct world *w, uint64_t addr)
+{
+    uint64_t table = mw_root(of(w)->space), entry = 0;
+    for (int shift = 39; shift >= 12; shift -= 9) {
+        uint64_t index = addr >> shift & 511u;
+        memcpy(&entry, pool + table + index * 8, sizeof entry);
+        if ((entry & PTE_PRESENT) == 0)
+            return false;
+        table = entry & PTE_ADDRESS;
+    }
+    return true;
+}
+
+static void engine_counters(struct world *w, struct counters *out)
+{
+    struct mw_stats s;
+    mw_stats(of(w)->space, &s);
+    out->total = (int64_t)s.total;
+    out->data = (int64_t)s.data;
+    out->stack = (int64_t)s.stack;
+    out->locked = (int64_t)s.locked;
+}
+
+/* ---- circumstances ---- */
+
+static void engine_limit(struct world *w, enum mw_limit which, uint64_t bytes)
+{
+    mw_set_limit(of(w)->space, which, bytes);
+}
+
+static void engine_drop(struct world *w)
+{
+    mw_set_caps(of(w)->space, 0);
+}
+
+/* A space like a forked child's: the same mappings, their private pages inherited. */
+static void engine_forked(struct world *w)
+{
+    struct engine *e = of(w);
+    struct mw_space *child;
+    struct mw_vma v;
+    if (mw_space_create(&e->config, &child) != 0) {
+        say(w, "no space");
+        return;
+    }
+    for (uint64_t a = 0; mw_find_vma(e->space, a, &v); a = v.end) {
+        v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
+        if (v.anon != 0)
+            v.anon |= MW_ANON_FORKED;
+        if (mw_import(child, &v) != 0)
+            say(w, "import failed");
+    }
+    mw_space_destroy(e->space);
+    e->space = child;
+}
+
+static const char *engine_sound(struct world *w)
+{
+    const char *what = NULL;
+    return mw_check(of(w)->space, &what) == 0 ? NULL : what;
+}
+
+static const struct world_ops engine_ops = {
+    .mmap = engine_mmap, .munmap = engine_munmap, .mprotect = engine_mprotect, .brk = engine_brk,
+    .mremap = engine_mremap, .seal = engine_seal, .advise = engine_advise,
+    .future = engine_future, .file = engine_file, .load = engine_load, .store = engine_store,
+    .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
+    .next = engine_next, .flags = engine_flags, .present = engine_present,
+    .counters = engine_counters, .limit = engine_limit, .drop = engine_drop,
+    .forked = engine_forked, .sound = engine_sound,
+};
+
+/* ---- taking the live child's layout over ---- */
+
+static void configure(struct engine *e, const struct session *s)
+{
+    struct mw_config *c = &e->config;
+    mw_config_init(c, &e->port);
+    c->frames = e->frames;
+    c->linux_version = s->version;
+    c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS;
+    c->caps = s->caps;
+    c->task_size = TASK_END;
+    c->min_addr = s->min_addr;
+    c->mmap_base = s->mmap_base;
+    c->low_base = TASK_END / 3 / PAGE * PAGE + (TASK_END / 3 % PAGE ? PAGE : 0);
+    c->brk_start = at(HEAP_PAGE);
+    c->data_size = s->data_size;
+    c->limit_memlock = s->memlock;
+    c->limit_stack = s->stack_limit;
+    c->max_map_count = s->max_map_count;
+    c->ram_pages = s->ram_pages;
+}
+
+static bool import_line(struct engine *e, const char *line, const char *flags, uint64_t number)
+{
+    unsigned long long start, end, offset, inode;
+    struct mw_vma v;
+    if (sscanf(line, "%llx-%llx %*s %llx %*x:%*x %llu", &start, &end, &offset, &inode) != 4)
+        return false;
+    if (start >= TASK_END)
+        return true;
+    memset(&v, 0, sizeof v);
+    v.start = start;
+    v.end = end;
+    v.flags = vm_flags_of_text(flags + 8);
+    v.offset = offset;
+    if (inode != 0 || (v.flags & MW_VM_MAYSHARE)) {
+        v.object = e->other;
+    } else if (v.flags & MW_VM_MAYWRITE) {
+        v.offset = start;
+        v.anon = number | MW_ANON_FORKED;
+    }
+    return mw_import(e->space, &v) == 0;
+}
+
+static bool import_snapshot(struct engine *e, const struct session *s)
+{
+    const char *head = s->snapshot;
+    uint64_t number = 1;
+    while (*head) {
+        const char *flags = strstr(head, "\nVmFlags:");
+        if (flags == NULL || !import_line(e, head, flags + 1, number++))
+            return false;
+        head = flags + 1 + strcspn(flags + 1, "\n");
+        head += *head == '\n';
+    }
+    return true;
+}
+
+static void prepare_memory(void)
+{
+    if (pool != NULL)
+        return;
+    void *p = mmap(NULL, POOL_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                   -1, 0);
+    if (p == MAP_FAILED)
+        exit(97);
+    pool = p;
+    memset(pool, 0xee, POOL_PAGES / 8 * PAGE); /* an unzeroed frame shows */
+    for (uint32_t i = 0; i < COPY_MAX / 4; i++) {
+        uint32_t word = i * 2654435761u;
+        memcpy(pattern + i * 4, &word, sizeof word);
+    }
+}
+
+struct world *engine_open(struct session *s)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    struct world *w = calloc(1, sizeof *w);
+    if (e == NULL || w == NULL)
+        exit(97);
+    prepare_memory();
+    w->ops = &engine_ops;
+    w->session = s;
+    w->log = &s->log[WORLD_ENGINE];
+    w->impl = e;
+    e->port = (struct mw_port){ .ctx = e, .alloc = counted_alloc, .free = counted_free };
+    if (mw_frames_create(&e->port, pool, POOL_PAGES * PAGE, 12, &e->frames) != 0 ||
+        mw_object_create(&e->port, NULL, NULL, &other_mark, 1ull << 40, MW_OBJ_NOMERGE,
+                         &e->other) != 0)
+        exit(96);
+    configure(e, s);
+    if (mw_space_create(&e->config, &e->space) != 0 || !import_snapshot(e, s))
+        exit(96);
+    engine_counters(w, &w->base);
+    return w;
+}
+
+void engine_close(struct world *w)
+{
+    struct engine *e = of(w);
+    mw_space_destroy(e->space);
+    for (int i = 0; i < e->files; i++)
+        mw_object_put(e->file[i].object);
+    mw_object_put(e->other);
+    if (mw_frames_free(e->frames) != mw_frames_total(e->frames))
+        say(w, "leak: %llu frames",
+            (unsigned long long)(mw_frames_total(e->frames) - mw_frames_free(e->frames)));
+    if (mw_frames_destroy(e->frames) != 0)
+        say(w, "leak: the pool is busy");
+    if (e->allocations != 0)
+        say(w, "leak: %zu allocations", e->allocations);
+    free(e);
+    free(w);
+}
+
+bool world_run_engine(struct session *s, world_fn *fn, void *ctx)
+{
+    int status = 0;
+    struct world_log *log = &s->log[WORLD_ENGINE];
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        struct world *w = engine_open(s);
+        fn(w, ctx);
+        engine_close(w);
+        log->finished = true;
+        _exit(0);
+    }
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    if (pid > 0 && status == 0 && log->finished)
+        return true;
+    if (log->len < sizeof log->text - 64)
+        log->len += (size_t)snprintf(log->text + log->len, 64, "engine ended: status %#x\n",
+                                     (unsigned)status);
+    return false;
+}

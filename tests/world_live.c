@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * world_live.c - the running kernel as a world: a forked child makes the calls
+ * on its own address space.
+ *
+ * The child allocates nothing between the snapshot of its layout and the last
+ * step: the engine takes that layout over, so that even the addresses that the
+ * kernel chooses can be compared.
+ */
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NR_MSEAL 462
+#define SCENARIO_SECONDS 60
+#define ADVICE_MERGEABLE 12
+#define COPY_MAX (1u << 20)
+
+/* The kernel's PROCMAP_QUERY (6.11), which older headers lack. */
+struct map_query {
+    uint64_t size, query_flags, query_addr;
+    uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+    uint32_t dev_major, dev_minor, name_size, build_id_size;
+    uint64_t name, build_id;
+};
+#define MAP_QUERY _IOWR('f', 17, struct map_query)
+#define MAP_QUERY_OR_NEXT 0x10u
+
+static struct {
+    int maps, smaps, status, pagemap; /* kept open: they answer after a loss of privileges */
+    int sink, pattern;                /* files for the copies */
+    int fd[MAX_FILES];
+    uint64_t inode[MAX_FILES];
+    int files;
+    bool heap, query;
+    volatile bool armed;
+} live;
+
+static sigjmp_buf fault_exit;
+static char text[1 << 20];
+
+static size_t slurp(int fd, char *buf, size_t size)
+{
+    size_t n = 0;
+    ssize_t k;
+    while (n < size - 1 && (k = pread(fd, buf + n, size - 1 - n, (off_t)n)) > 0)
+        n += (size_t)k;
+    buf[n] = 0;
+    return n;
+}
+
+static char *next_line(char *line)
+{
+    line += strcspn(line, "\n");
+    return *line ? line + 1 : line;
+}
+
+static uint64_t number_in(const char *path)
+{
+    char buf[64] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    slurp(fd, buf, sizeof buf);
+    close(fd);
+    return strtoull(buf, NULL, 10);
+}
+
+/* ---- calls ---- */
+
+static int64_t result(long r)
+{
+    return r == -1 ? -errno : r;
+}
+
+static int64_t live_mmap(struct world *w, uint64_t addr, uint64_t len, uint32_t prot,
+                         uint32_t flags, int file, uint64_t off)
+{
+    (void)w;
+    int fd = file == NO_FILE ? -1 : live.fd[file];
+    return result(syscall(SYS_mmap, addr, len, (unsigned long)prot, (unsigned long)flags, (long)fd,
+                          off));
+}
+
+static int64_t live_munmap(struct world *w, uint64_t addr, uint64_t len)
+{
+    (void)w;
+    return result(syscall(SYS_munmap, addr, len));
+}
+
+static int64_t live_mprotect(struct world *w, uint64_t addr, uint64_t len, uint32_t prot)
+{
+    (void)w;
+    return result(syscall(SYS_mprotect, addr, len, (unsigned long)prot));
+}
+
+static uint64_t live_brk(struct world *w, uint64_t addr)
+{
+    if (!live.heap)
+        w->log->skipped = true;
+    return live.heap ? (uint64_t)syscall(SYS_brk, addr) : 0;
+}
+
+static int64_t live_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz,
+                           uint32_t flags, uint64_t to)
+{
+    (void)w;
+    return result(syscall(SYS_mremap, old, osz, nsz, (unsigned long)flags, to));
+}
+
+static int64_t live_seal(struct world *w, uint64_t addr, uint64_t len)
+{
+    int64_t r = result(syscall(NR_MSEAL, addr, len, 0ul));
+    if (r == -ENOSYS)
+        w->log->skipped = true;
+    return r;
+}
+
+static int64_t live_advise(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag)
+{
+    static const struct { uint64_t flag; int advice; } table[] = {
+        { MW_VM_DONTCOPY, MADV_DONTFORK },    { MW_VM_WIPEONFORK, MADV_WIPEONFORK },
+        { MW_VM_DONTDUMP, MADV_DONTDUMP },    { MW_VM_SEQ_READ, MADV_SEQUENTIAL },
+        { MW_VM_RAND_READ, MADV_RANDOM },     { MW_VM_HUGEPAGE, MADV_HUGEPAGE },
+        { MW_VM_NOHUGEPAGE, MADV_NOHUGEPAGE }, { MW_VM_MERGEABLE, ADVICE_MERGEABLE },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].flag == vm_flag) {
+            int64_t r = result(syscall(SYS_madvise, addr, len, (long)table[i].advice));
+            if (r == -EINVAL) /* a kernel built without it */
+                w->log->skipped = true;
+            return r;
+        }
+    return -EINVAL;
+}
+
+static void live_future(struct world *w, uint32_t flags)
+{
+    int how = flags ? MCL_FUTURE : 0;
+    if (flags & MW_FUTURE_ONFAULT)
+        how |= 4; /* MCL_ONFAULT */
+    if (syscall(SYS_mlockall, (long)how) != 0)
+        say(w, "mlockall: %d", errno);
+}
+
+/* ---- files ---- */
+
+static int new_fd(enum file_kind kind)
+{
+    char name[] = "/tmp/mapwright-test-XXXXXX";
+    int fd, ends[2];
+    if (kind == FILE_MEM)
+        return memfd_create("mapwright-test", 0);
+    if (kind == FILE_PIPE)
+        return pipe(ends) == 0 ? ends[0] : -1;
+    fd = mkstemp(name);
+    if (fd >= 0)
+        unlink(name);
+    return fd;
+}
+
+static bool fill_file(int fd, uint64_t bytes)
+{
+    if (ftruncate(fd, (off_t)bytes) != 0)
+        return false;
+    for (uint64_t i = 0; i * PAGE + 4 <= bytes && i < 4096; i++) {
+        uint32_t value = 100 + (uint32_t)i;
+        if (pwrite(fd, &value, sizeof value, (off_t)(i * PAGE)) != (ssize_t)sizeof value)
+            return false;
+    }
+    return true;
+}
+
+static int live_file(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode)
+{
+    struct stat st;
+    char path[64];
+    int fd = new_fd(kind), how = O_RDWR;
+    if (fd < 0 || (kind != FILE_PIPE && !fill_file(fd, bytes))) {
+        say(w, "no file: %d", errno);
+        return NO_FILE;
+    }
+    if (kind != FILE_PIPE && mode != (MW_FILE_READ | MW_FILE_WRITE)) {
+        how = mode & MW_FILE_READ ? O_RDONLY : O_WRONLY;
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        int again = open(path, how);
+        close(fd);
+        fd = again;
+    }
+    if (fd < 0 || fstat(fd, &st) != 0 || live.files == MAX_FILES) {
+        say(w, "no file: %d", errno);
+        return NO_FILE;
+    }
+    live.fd[live.files] = fd;
+    live.inode[live.files] = st.st_ino;
+    return live.files++;
+}
+
+static int handle_of(uint64_t inode)
+{
+    for (int i = 0; i < live.files; i++)
+        if (live.inode[i] == inode)
+            return i;
+    return -3;
+}
+
+/* ---- accesses ---- */
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (!live.armed) {
+        signal(sig, SIG_DFL);
+        return;
+    }
+    if (sig == SIGBUS)
+        siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? ACC_BUS : ACC_OTHER);
+    /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
+    bool unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
+    siglongjmp(fault_exit, unmapped                       ? ACC_MAPERR
+                           : info->si_code == SEGV_ACCERR ? ACC_ACCERR
+                                                          : ACC_OTHER);
+}
+
+static void catch_faults(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    stack_t alt = { .ss_sp = stack, .ss_size = sizeof stack };
+    struct sigaction sa;
+    memset(&sa, 0, sizeof sa);
+    sa.sa_sigaction = on_fault;
+    sa.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    sigaltstack(&alt, NULL);
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+}
+
+#define RAW_ACCESS \
+    __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
+
+RAW_ACCESS static uint32_t raw_load(uint64_t addr)
+{
+    return *(volatile uint32_t *)(uintptr_t)addr;
+}
+
+RAW_ACCESS static void raw_store(uint64_t addr, uint32_t value)
+{
+    *(volatile uint32_t *)(uintptr_t)addr = value;
+}
+
+RAW_ACCESS static void raw_call(uint64_t addr)
+{
+    ((void (*)(void))(uintptr_t)addr)();
+}
+
+static enum access live_load(struct world *w, uint64_t addr, uint32_t *value)
+{
+    (void)w;
+    int how = sigsetjmp(fault_exit, 0);
+    if (how == 0) {
+        live.armed = true;
+        *value = raw_load(addr);
+    }
+    live.armed = false;
+    return (enum access)how;
+}
+
+static enum access live_store(struct world *w, uint64_t addr, uint32_t value)
+{
+    (void)w;
+    int how = sigsetjmp(fault_exit, 0);
+    if (how == 0) {
+        live.armed = true;
+        raw_store(addr, value);
+    }
+    live.armed = false;
+    return (enum access)how;
+}
+
+static enum access live_exec(struct world *w, uint64_t addr)
+{
+    (void)w;
+    int how = sigsetjmp(fault_exit, 0);
+    if (how == 0) {
+        live.armed = true;
+        raw_call(addr);
+    }
+    live.armed = false;
+    return (enum access)how;
+}
+
+static uint64_t live_copy_out(struct world *w, uint64_t addr, uint64_t len)
+{
+    (void)w;
+    long n = syscall(SYS_pwrite64, live.sink, addr, len < COPY_MAX ? len : COPY_MAX, 0L);
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+static uint64_t live_copy_in(struct world *w, uint64_t addr, uint64_t len)
+{
+    (void)w;
+    long n = syscall(SYS_pread64, live.pattern, addr, len < COPY_MAX ? len : COPY_MAX, 0L);
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+/* ---- looking ---- */
+
+static void classify(struct seen *out, uint64_t inode, bool named)
+{
+    out->file = inode == 0 && !named ? -1 : handle_of(inode);
+    if (out->file == -3 && out->shared)
+        out->file = -2;
+}
+
+/* The same from /proc/PID/maps, for kernels without the query. */
+static bool next_in_text(uint64_t addr, struct seen *out)
+{
+    unsigned long long start, end, off, inode;
+    char perm[5], *line = text;
+    int after;
+    slurp(live.maps, text, sizeof text);
+    for (; *line; line = next_line(line)) {
+        if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu%n", &start, &end, perm, &off, &inode,
+                   &after) < 5 || end <= addr)
+            continue;
+        out->start = start;
+        out->end = end;
+        out->offset = off;
+        out->prot = (perm[0] == 'r' ? RO : 0) | (perm[1] == 'w' ? WO : 0) |
+                    (perm[2] == 'x' ? XO : 0);
+        out->shared = perm[3] == 's';
+        classify(out, inode, strstr(line, "/dev/zero") == line + after);
+        return true;
+    }
+    return false;
+}
+
+static bool live_next(struct world *w, uint64_t addr, struct seen *out)
+{
+    struct map_query q = { .size = sizeof q, .query_flags = MAP_QUERY_OR_NEXT,
+                           .query_addr = addr };
+    (void)w;
+    if (!live.query)
+        return next_in_text(addr, out);
+    if (ioctl(live.maps, MAP_QUERY, &q) != 0)
+        return false;
+    out->start = q.vma_start;
+    out->end = q.vma_end;
+    out->offset = q.vma_offset;
+    out->prot = (uint32_t)(q.vma_flags & 7u);
+    out->shared = (q.vma_flags & 8u) != 0;
+    classify(out, q.inode, false);
+    return true;
+}
+
+/* The VmFlags line of the mapping that holds addr, as MW_VM_ bits. */
+static uint64_t live_flags(struct world *w, uint64_t addr)
+{
+    unsigned long long start, end;
+    bool in = false;
+    (void)w;
+    slurp(live.smaps, text, sizeof text);
+    for (char *line = text; *line; line = next_line(line)) {
+        if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+            in = start <= addr && addr < end;
+        else if (in && strncmp(line, "VmFlags:", 8) == 0)
+            return vm_flags_of_text(line + 8);
+    }
+    return 0;
+}
+
+static bool live_present(struct world *w, uint64_t addr)
+{
+    uint64_t entry = 0;
+    (void)w;
+    if (pread(live.pagemap, &entry, sizeof entry, (off_t)(addr / PAGE * 8)) != 8)
+        return false;
+    return entry >> 63 || (entry >> 62 & 1);
+}
+
+static int64_t status_pages(const char *key)
+{
+    const char *p = strstr(text, key);
+    return p ? strtoll(p + strlen(key), NULL, 10) * 1024 / (int64_t)PAGE : 0;
+}
+
+static void live_counters(struct world *w, struct counters *out)
+{
+    (void)w;
+    slurp(live.status, text, sizeof text);
+    out->total = status_pages("VmSize:");
+    out->data = status_pages("VmData:");
+    out->stack = status_pages("VmStk:");
+    out->locked = status_pages("VmLck:");
+}
+
+/* ---- circumstances ---- */
+
+static void live_limit(struct world *w, enum mw_limit which, uint64_t bytes)
+{
+    static const int resource[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK };
+    struct rlimit r;
+    (void)w;
+    getrlimit((unsigned)resource[which], &r);
+    r.rlim_cur = bytes;
+    if (setrlimit((unsigned)resource[which], &r) != 0)
+        say(w, "setrlimit: %d", errno);
+}
+
+static void live_drop(struct world *w)
+{
+    if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+        say(w, "setresuid: %d", errno);
+    prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+}
+
+static void open_windows(void)
+{
+    live.maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    live.smaps = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+    live.status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    live.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
+static void close_windows(void)
+{
+    close(live.maps);
+    close(live.smaps);
+    close(live.status);
+    close(live.pagemap);
+}
+
+/* The parent only waits and passes on how its child ended. */
+static void live_forked(struct world *w)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid > 0) {
+        waitpid(pid, &status, 0);
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+    }
+    if (pid < 0)
+        say(w, "fork: %d", errno);
+    alarm(SCENARIO_SECONDS);
+    close_windows();
+    open_windows();
+}
+
+static const char *live_sound(struct world *w)
+{
+    (void)w;
+    return NULL;
+}
+
+static const struct world_ops live_ops = {
+    .mmap = live_mmap, .munmap = live_munmap, .mprotect = live_mprotect, .brk = live_brk,
+    .mremap = live_mremap, .seal = live_seal, .advise = live_advise, .future = live_future,
+    .file = live_file, .load = live_load, .store = live_store, .exec = live_exec,
+    .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
+    .present = live_present, .counters = live_counters, .limit = live_limit, .drop = live_drop,
+    .forked = live_forked, .sound = live_sound,
+};
+
+/* ---- the child's start ---- */
+
+/* Puts the heap into the arena, so that moving the break touches nothing of the C library's. */
+static bool move_heap(struct session *s)
+{
+    unsigned long f[52] = { 0 };
+    struct prctl_mm_map m;
+    char *p;
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    slurp(fd, text, sizeof text);
+    close(fd);
+    p = strrchr(text, ')');
+    for (int i = 3; p && i <= 51; i++) {
+        p = strchr(p + 1, ' ');
+        f[i] = p ? strtoul(p + 1, NULL, 10) : 0;
+    }
+    memset(&m, 0, sizeof m);
+    m.start_code = f[26];
+    m.end_code = f[27];
+    m.start_stack = f[28];
+    m.start_data = 0x100000;
+    m.end_data = 0x100000 + 3 * PAGE;
+    m.start_brk = m.brk = at(HEAP_PAGE);
+    m.arg_start = f[48];
+    m.arg_end = f[49];
+    m.env_start = f[50];
+    m.env_end = f[51];
+    m.exe_fd = (uint32_t)-1;
+    s->data_size = 3 * PAGE;
+    return prctl(PR_SET_MM, (long)PR_SET_MM_MAP, &m, sizeof m, 0L) == 0;
+}
+
+/*
+ * Fills the room between the libraries with mappings that merge with nothing:
+ * whether an inherited anonymous mapping was written to is not visible, and
+ * would decide merges.
+ */
+static void plug_gaps(void)
+{
+    uint64_t last_end = 0, offset = 0, pages = 1;
+    struct seen v;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    for (uint64_t a = 0x7f0000000000; live_next(NULL, a, &v) && v.start < TASK_END; a = v.end) {
+        uint64_t room = last_end != 0 ? v.start - last_end : 0;
+        if (room > 0 && v.end < TASK_END)
+            syscall(SYS_mmap, last_end, room, 0L, (long)(MAP_PRIVATE | MAP_FIXED), (long)fd,
+                    offset += 2 * PAGE);
+        last_end = v.end;
+    }
+    syscall(SYS_mmap, 0L, pages * PAGE, 0L, (long)MAP_PRIVATE, (long)fd, offset + 2 * PAGE);
+    close(fd);
+}
+
+/* The search for room starts at the highest address that a mapping can get. */
+static uint64_t find_mmap_base(void)
+{
+    struct seen v;
+    uint64_t below = 0;
+    for (uint64_t a = 0x7f0000000000; live_next(NULL, a, &v) && v.end < TASK_END; a = v.end)
+        below = v.end;
+    long p = syscall(SYS_mmap, 0L, PAGE, 0L, (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
+    syscall(SYS_munmap, p, PAGE);
+    return (uint64_t)p >= below ? (uint64_t)p + PAGE : below;
+}
+
+/* File systems that place large mappings by file offset modulo the huge page. */
+static bool places_huge(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && (fs.f_type == 0xef53 || fs.f_type == 0x58465342 ||
+                                      fs.f_type == (long)0x9123683e);
+}
+
+static uint32_t capabilities(void)
+{
+    const char *p;
+    slurp(live.status, text, sizeof text);
+    p = strstr(text, "CapEff:");
+    uint64_t eff = p ? strtoull(p + 7, NULL, 16) : 0;
+    return (eff >> 14 & 1 ? MW_CAP_IPC_LOCK : 0) | (eff >> 17 & 1 ? MW_CAP_SYS_RAWIO : 0) |
+           (eff >> 21 & 1 ? MW_CAP_SYS_ADMIN : 0);
+}
+
+static void describe_machine(struct session *s)
+{
+    struct utsname u;
+    struct sysinfo info;
+    struct rlimit r;
+    unsigned major = 0, minor = 0;
+    uname(&u);
+    sscanf(u.release, "%u.%u", &major, &minor);
+    s->version = MW_LINUX(major, minor);
+    sysinfo(&info);
+    s->ram_pages = (info.totalram + info.totalswap) * info.mem_unit / PAGE;
+    s->max_map_count = number_in("/proc/sys/vm/max_map_count");
+    getrlimit(RLIMIT_MEMLOCK, &r);
+    s->memlock = r.rlim_cur;
+    getrlimit(RLIMIT_STACK, &r);
+    s->stack_limit = r.rlim_cur;
+    s->caps = capabilities();
+    s->disk_places_huge = places_huge("/tmp");
+    s->thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+}
+
+/*
+ * The lowest hint that is honoured: a security module may hold it above what
+ * vm.mmap_min_addr says.
+ */
+static uint64_t find_min_addr(void)
+{
+    uint64_t low = number_in("/proc/sys/vm/mmap_min_addr");
+    long p = syscall(SYS_mmap, PAGE, PAGE, 0L, (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
+    syscall(SYS_munmap, p, PAGE);
+    return (uint64_t)p >= low && (uint64_t)p <= (1u << 20) ? (uint64_t)p : low;
+}
+
+/* Files for the copies, made once and inherited by every child. */
+static void make_copy_files(void)
+{
+    if (live.pattern > 0)
+        return;
+    live.sink = memfd_create("sink", MFD_CLOEXEC);
+    live.pattern = memfd_create("pattern", MFD_CLOEXEC);
+    for (uint32_t i = 0; i < COPY_MAX / 4; i += 1024) {
+        uint32_t words[1024];
+        for (uint32_t j = 0; j < 1024; j++)
+            words[j] = (i + j) * 2654435761u;
+        if (pwrite(live.pattern, words, sizeof words, (off_t)i * 4) != (ssize_t)sizeof words)
+            exit(98);
+    }
+}
+
+static void prepare(struct session *s)
+{
+    struct map_query q = { .size = sizeof q, .query_flags = MAP_QUERY_OR_NEXT };
+    alarm(SCENARIO_SECONDS);
+    live.files = 0;
+    open_windows();
+    live.query = ioctl(live.maps, MAP_QUERY, &q) == 0;
+    live.heap = move_heap(s);
+    catch_faults();
+    plug_gaps();
+    if (s->keep_snapshot && s->snapshot_len > 0)
+        return;
+    describe_machine(s);
+    s->mmap_base = find_mmap_base();
+    s->min_addr = find_min_addr();
+    s->snapshot_len = slurp(live.smaps, s->snapshot, sizeof s->snapshot);
+}
+
+void world_live_main(struct session *s, world_fn *fn, void *ctx)
+{
+    struct world w = { .ops = &live_ops, .session = s, .log = &s->log[WORLD_LIVE] };
+    make_copy_files();
+    prepare(s);
+    live_counters(&w, &w.base);
+    fn(&w, ctx);
+    w.log->finished = true;
+    _exit(0);
+}
+
+bool world_run_live(struct session *s, world_fn *fn, void *ctx)
+{
+    char fd[16];
+    int status = 0;
+    make_copy_files();
+    pid_t pid = fork();
+    if (pid == 0 && s->plain[0] != 0) {
+        snprintf(fd, sizeof fd, "%d", s->fd);
+        execl(s->plain, s->plain, "--as-live", fd, (char *)NULL);
+        _exit(95);
+    }
+    if (pid == 0)
+        world_live_main(s, fn, ctx);
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    return pid > 0 && status == 0 && s->log[WORLD_LIVE].finished;
+}
