@@ -267,8 +267,14 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
     return 0;
 }
 
+/* Kinds of memory that are never locked, whatever mlockall asks for. */
+#define NEVER_LOCKED                                                                      \
+    (MW_VM_IO | MW_VM_DONTEXPAND | MW_VM_PFNMAP | MW_VM_MIXEDMAP | MW_VM_HUGETLB | MW_VM_DROPPABLE)
+
 static void commit(struct mw_space *s, struct request *q)
 {
+    if (q->v.flags & NEVER_LOCKED)
+        q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     unmap_commit(s, q->v.start, q->v.end);
     edit_insert(s, &q->v, EDIT_NONE_APART);
     object_put(q->shared); /* the VMA holds its own */
