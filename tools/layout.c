@@ -271,33 +271,76 @@ void area_text(const struct area *area, char *buf, size_t size)
 
 /* ---- comparing ----------------------------------------------------------- */
 
+enum { PAIR_BUCKETS = 4096, NO_PAIR = 0 }; /* pairs are counted from 1 */
+
 /* The engine's own objects, each with the kernel's inode it was first met with. */
 struct pairing {
     struct pair {
         const void *object;
         uint64_t dev, ino;
+        size_t next_object, next_inode; /* in the same bucket */
     } *pair;
     size_t n, room;
+    size_t *by_object, *by_inode; /* buckets: the first pair in each */
 };
 
-/* Out of memory counts as the same: a comparison must not invent differences. */
-static bool paired(struct pairing *pairing, const struct area *engine, const struct area *kernel)
+static size_t *object_bucket(struct pairing *p, const void *object)
 {
-    for (size_t i = 0; i < pairing->n; i++) {
-        const struct pair *p = &pairing->pair[i];
-        bool same_inode = p->dev == kernel->dev && p->ino == kernel->ino;
-        if (p->object == engine->object || same_inode)
-            return p->object == engine->object && same_inode;
-    }
-    if (pairing->n == pairing->room) {
-        size_t room = pairing->room ? pairing->room * 2 : 16;
-        struct pair *more = realloc(pairing->pair, room * sizeof *more);
+    return &p->by_object[((uintptr_t)object >> 4) % PAIR_BUCKETS];
+}
+
+static size_t *inode_bucket(struct pairing *p, const struct area *area)
+{
+    return &p->by_inode[(area->ino + area->dev) % PAIR_BUCKETS];
+}
+
+static size_t find_object(struct pairing *p, const void *object)
+{
+    size_t i = *object_bucket(p, object);
+
+    while (i != NO_PAIR && p->pair[i - 1].object != object)
+        i = p->pair[i - 1].next_object;
+    return i;
+}
+
+static size_t find_inode(struct pairing *p, const struct area *area)
+{
+    size_t i = *inode_bucket(p, area);
+
+    while (i != NO_PAIR && (p->pair[i - 1].dev != area->dev || p->pair[i - 1].ino != area->ino))
+        i = p->pair[i - 1].next_inode;
+    return i;
+}
+
+static bool make_room(struct pairing *p)
+{
+    if (!p->by_object)
+        p->by_object = calloc(PAIR_BUCKETS, sizeof *p->by_object);
+    if (!p->by_inode)
+        p->by_inode = calloc(PAIR_BUCKETS, sizeof *p->by_inode);
+    if (p->n == p->room) {
+        size_t room = p->room ? p->room * 2 : 16;
+        struct pair *more = realloc(p->pair, room * sizeof *more);
         if (!more)
-            return true;
-        pairing->pair = more;
-        pairing->room = room;
+            return false;
+        p->pair = more;
+        p->room = room;
     }
-    pairing->pair[pairing->n++] = (struct pair){ engine->object, kernel->dev, kernel->ino };
+    return p->by_object && p->by_inode;
+}
+
+/* Out of memory counts as the same: a comparison must not invent differences. */
+static bool paired(struct pairing *p, const struct area *engine, const struct area *kernel)
+{
+    if (!make_room(p))
+        return true;
+    size_t i = find_object(p, engine->object);
+    if (i != NO_PAIR || find_inode(p, kernel) != NO_PAIR)
+        return i == find_inode(p, kernel);
+    size_t *of_object = object_bucket(p, engine->object), *of_inode = inode_bucket(p, kernel);
+    p->pair[p->n++] = (struct pair){ engine->object, kernel->dev, kernel->ino, *of_object,
+                                     *of_inode };
+    *of_object = *of_inode = p->n;
     return true;
 }
 
@@ -349,6 +392,8 @@ void layout_compare(const struct layout *engine, const struct layout *kernel,
             i++;
     }
     free(pairing.pair);
+    free(pairing.by_object);
+    free(pairing.by_inode);
     if (!diff->what && engine->n == kernel->n)
         return;
     if (!diff->what)

@@ -83,7 +83,10 @@ static uint32_t interval_after(const struct observation *ob, size_t areas)
     return areas > OFTEN ? (uint32_t)areas : OFTEN;
 }
 
-/* Compares; with `flags` the VmFlags too, which the kernel takes longer to tell. On a difference reports it and takes the kernel's layout over. */
+/*
+ * Compares; with `flags` the VmFlags too, which the kernel takes longer to
+ * tell. A difference is reported and the kernel's layout taken over.
+ */
 static void compare(struct observation *ob, struct watched *w, pid_t tid, const char *when,
                     bool flags)
 {
@@ -170,7 +173,10 @@ static struct affected affected_by(const struct watched *w, const struct event *
 static uint64_t range_end(const struct draw_range *range)
 {
     uint64_t end = range->start + range->size;
-    return end < range->start || end > UINT64_MAX - 4096 ? UINT64_MAX : (end + 4095) & ~UINT64_C(4095);
+
+    if (end < range->start || end > UINT64_MAX - 4096)
+        return UINT64_MAX;
+    return (end + 4095) & ~UINT64_C(4095);
 }
 
 /* Whether a mapping that grows down lies in the range or is the next above it. */
@@ -611,7 +617,8 @@ static void on_adopt(void *ctx, struct task *task)
     struct observation *ob = ctx;
 
     task->tgid = procfs_tgid(task->tid);
-    report_note(ob->report, false, "a task whose fork was not seen was not observed until its exec");
+    report_note(ob->report, false,
+                "a task whose fork was not seen was not observed until its exec");
 }
 
 static void on_tick(void *ctx)

@@ -204,10 +204,26 @@ enum mw_fault_result mw_fault(struct mw_space *s, uint64_t addr, uint32_t access
     return r;
 }
 
+/* What populating does to a space without pages: writable private memory is touched. */
+static void touch_populated(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    for (struct cursor c = tree_find(&s->tree, start); c.leaf && tree_at(c)->start < end;
+         c = tree_next(c)) {
+        uint64_t flags = tree_at(c)->flags;
+
+        if (!allowed(s, flags, MW_ACCESS_READ) || (flags & MW_VM_LOCKONFAULT))
+            return;
+        if ((flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE)
+            edit_touch(s, c);
+    }
+}
+
 void fault_populate(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    if (!s->pmap.frames)
+    if (!s->pmap.frames) {
+        touch_populated(s, start, end);
         return;
+    }
     for (uint64_t at = start; at < end; at += page_size(s)) {
         const struct mw_vma *v = tree_at(tree_find(&s->tree, at));
         uint32_t access = MW_ACCESS_READ;
