@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh - runs the test programs in $B/tests and adds up what they report.
-#   tests/run.sh [unit] [scenarios] [fault] [random]     default: all
+#   tests/run.sh [unit] [scenarios] [fault] [random] [check]     default: all
 # The last line is "N passed, N failed", with ", N skipped" when some were.
 B=${B:-build}
 PASSED=0
@@ -27,11 +27,16 @@ cmocka() {
     FAILED=$((FAILED + bad))
 }
 
-# A program whose last line is "N passed, N failed[, N skipped]".
+# A program of $B/tests whose last line is "N passed, N failed[, N skipped]".
 counted() {
     name=$1
     shift
-    timeout 300 "$B/tests/$name" "$@" >"$OUT" 2>&1
+    counted_run "$B/tests/$name" "$@"
+}
+
+# counted_run COMMAND...: the same for any command; $name is what it is called here
+counted_run() {
+    timeout 300 "$@" >"$OUT" 2>&1
     status=$?
     last=$(tail -n 1 "$OUT")
     case $last in
@@ -52,7 +57,8 @@ counted() {
         echo "$name ended with status $status"
         ;;
     esac
-    [ "$status" -ne 0 ] && sed '$d' "$OUT"
+    if [ "$status" -ne 0 ]; then sed '$d' "$OUT"; else tail -n 2 "$OUT" | sed '$d'; fi |
+        grep -v '^ok '
     echo "$name: $last"
 }
 
@@ -77,10 +83,17 @@ random() {
     counted fuzz_calls --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
 }
 
-[ $# -gt 0 ] || set -- unit fault scenarios random
+# end to end: what fails, what is skipped and why, and the counts
+check() {
+    name=check
+    counted_run tests/check/check.sh
+    [ "$status" -ne 0 ] || grep '^SKIPPED ' "$OUT"
+}
+
+[ $# -gt 0 ] || set -- unit fault scenarios random check
 for part; do
     case $part in
-    unit | fault | scenarios | random) $part ;;
+    unit | fault | scenarios | random | check) $part ;;
     *)
         echo "run.sh: unknown part $part" >&2
         exit 2

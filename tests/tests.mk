@@ -23,7 +23,10 @@ TEST_FAULTS := $(patsubst tests/fault/%.c,$(B)/tests/%,$(wildcard tests/fault/*.
 RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
-.PHONY: check check-build check-unit check-scenarios check-fault check-random
+# what the tool is run on: plain programs, whatever the tool itself is built with
+TEST_PROGRAMS := $(addprefix $(B)/tests/check/,random programs no-ptrace)
+
+.PHONY: check check-build check-unit check-scenarios check-fault check-random check-tool
 check: check-build
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh
 
@@ -32,7 +35,7 @@ ifneq ($(findstring -fsanitize,$(EXTRA) $(CFLAGS)),)
 TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain
 endif
 
-check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls
+check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(TEST_PROGRAMS)
 
 check-unit: $(TEST_UNITS) $(TEST_TOOL_UNITS)
 	B=$(B) tests/run.sh unit
@@ -42,6 +45,10 @@ check-fault: $(TEST_FAULTS)
 	B=$(B) tests/run.sh fault
 check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh random
+# the tool itself is the Makefile's
+check-tool: $(TEST_PROGRAMS)
+	$(MAKE) $(B)/mapwright
+	B=$(B) tests/run.sh check
 
 $(B)/tests/src/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -74,6 +81,14 @@ $(B)/tests/test_check: $(B)/tests/tests/fault/test_check.o $(B)/tests/tests/unit
 
 $(B)/tests/diff_random: $(B)/tests/tests/fuzz/diff_random.o $(TEST_WORLD) $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^
+
+$(B)/tests/check/%: tests/check/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -O1 -pthread -MMD -MP -o $@ $<
+
+$(B)/tests/check/%: .ci/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -O1 -o $@ $<
 
 $(B)/tests/plain/%.o: %.c
 	@mkdir -p $(@D)

@@ -126,7 +126,7 @@ static void put_addr(struct world *w, uint64_t addr)
         return;
     }
     int64_t byte = (int64_t)(addr - ARENA);
-    int64_t page = byte >= 0 ? byte / (int64_t)PAGE : -((-byte + (int64_t)PAGE - 1) / (int64_t)PAGE);
+    int64_t unit = (int64_t)PAGE, page = byte >= 0 ? byte / unit : -((-byte + unit - 1) / unit);
     int64_t rest = byte - page * (int64_t)PAGE;
     if (page >= HEAP_PAGE)
         put(w, "h%lld", (long long)(page - HEAP_PAGE));

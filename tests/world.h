@@ -49,7 +49,8 @@ enum access { ACC_OK, ACC_MAPERR, ACC_ACCERR, ACC_BUS, ACC_OTHER };
 enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE };
 enum { NO_FILE = -1, MAX_FILES = 16 };
 
-/* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous, -3 other. */
+/* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous,
+ * -3 other. */
 struct seen {
     uint64_t start, end, offset;
     uint32_t prot;
@@ -102,7 +103,8 @@ struct session {
     uint64_t mmap_base;
     uint32_t version, caps;
     bool thp, disk_places_huge;
-    uint64_t ram_pages, max_map_count, min_addr, memlock, stack_limit;
+    bool exec_only; /* the CPU can keep what is for execution from being read */
+    uint64_t ram_pages, max_map_count, min_addr, min_hint, memlock, stack_limit;
     uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */
     struct world_log {
         char text[1 << 19];

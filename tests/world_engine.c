@@ -258,6 +258,7 @@ static void engine_forked(struct world *w)
 {
     struct engine *e = of(w);
     struct mw_space *child;
+    struct mw_stats stats;
     struct mw_vma v;
     if (mw_space_create(&e->config, &child) != 0) {
         say(w, "no space");
@@ -270,6 +271,8 @@ static void engine_forked(struct world *w)
         if (mw_import(child, &v) != 0)
             say(w, "import failed");
     }
+    mw_stats(e->space, &stats);
+    mw_set_brk(child, stats.brk_start, stats.brk);
     mw_space_destroy(e->space);
     e->space = child;
 }
@@ -298,10 +301,11 @@ static void configure(struct engine *e, const struct session *s)
     mw_config_init(c, &e->port);
     c->frames = e->frames;
     c->linux_version = s->version;
-    c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS;
+    c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS | (s->exec_only ? MW_OPT_EXEC_ONLY : 0);
     c->caps = s->caps;
     c->task_size = TASK_END;
     c->min_addr = s->min_addr;
+    c->min_hint = s->min_hint;
     c->mmap_base = s->mmap_base;
     c->low_base = TASK_END / 3 / PAGE * PAGE + (TASK_END / 3 % PAGE ? PAGE : 0);
     c->brk_start = at(HEAP_PAGE);

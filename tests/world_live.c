@@ -235,9 +235,9 @@ static void on_fault(int sig, siginfo_t *info, void *context)
         siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? ACC_BUS : ACC_OTHER);
     /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
     bool unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
-    siglongjmp(fault_exit, unmapped                       ? ACC_MAPERR
-                           : info->si_code == SEGV_ACCERR ? ACC_ACCERR
-                                                          : ACC_OTHER);
+    /* a protection key is how memory for execution only refuses to be read */
+    bool refused = info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR;
+    siglongjmp(fault_exit, unmapped ? ACC_MAPERR : refused ? ACC_ACCERR : ACC_OTHER);
 }
 
 static void catch_faults(void)
@@ -323,33 +323,48 @@ static uint64_t live_copy_in(struct world *w, uint64_t addr, uint64_t len)
 
 /* ---- looking ---- */
 
-static void classify(struct seen *out, uint64_t inode, bool named)
+static void classify(struct seen *out, uint64_t inode)
 {
-    out->file = inode == 0 && !named ? -1 : handle_of(inode);
+    out->file = inode == 0 ? -1 : handle_of(inode);
     if (out->file == -3 && out->shared)
         out->file = -2;
 }
 
-/* The same from /proc/PID/maps, for kernels without the query. */
-static bool next_in_text(uint64_t addr, struct seen *out)
+static bool parse_line(const char *line, uint64_t addr, struct seen *out)
 {
     unsigned long long start, end, off, inode;
-    char perm[5], *line = text;
-    int after;
-    slurp(live.maps, text, sizeof text);
-    for (; *line; line = next_line(line)) {
-        if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu%n", &start, &end, perm, &off, &inode,
-                   &after) < 5 || end <= addr)
-            continue;
-        out->start = start;
-        out->end = end;
-        out->offset = off;
-        out->prot = (perm[0] == 'r' ? RO : 0) | (perm[1] == 'w' ? WO : 0) |
-                    (perm[2] == 'x' ? XO : 0);
-        out->shared = perm[3] == 's';
-        classify(out, inode, strstr(line, "/dev/zero") == line + after);
-        return true;
+    char perm[5];
+    if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu", &start, &end, perm, &off, &inode) < 5 ||
+        end <= addr)
+        return false;
+    out->start = start;
+    out->end = end;
+    out->offset = off;
+    out->prot = (perm[0] == 'r' ? RO : 0) | (perm[1] == 'w' ? WO : 0) | (perm[2] == 'x' ? XO : 0);
+    out->shared = perm[3] == 's';
+    classify(out, inode);
+    return true;
+}
+
+/*
+ * The same from /proc/PID/maps, for kernels without the query. Who goes on
+ * where the last answer ended gets the next line of the same reading.
+ */
+static bool next_in_text(uint64_t addr, struct seen *out)
+{
+    static char maps[8 << 20];
+    static char *line;
+    static uint64_t last_end;
+    if (line == NULL || addr != last_end) {
+        slurp(live.maps, maps, sizeof maps);
+        line = maps;
     }
+    for (; *line; line = next_line(line))
+        if (parse_line(line, addr, out)) {
+            last_end = out->end;
+            return true;
+        }
+    line = NULL;
     return false;
 }
 
@@ -367,7 +382,7 @@ static bool live_next(struct world *w, uint64_t addr, struct seen *out)
     out->offset = q.vma_offset;
     out->prot = (uint32_t)(q.vma_flags & 7u);
     out->shared = (q.vma_flags & 8u) != 0;
-    classify(out, q.inode, false);
+    classify(out, q.inode);
     return true;
 }
 
@@ -427,7 +442,8 @@ static void live_limit(struct world *w, enum mw_limit which, uint64_t bytes)
 
 static void live_drop(struct world *w)
 {
-    if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+    if (geteuid() == 0 &&
+        (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
         say(w, "setresuid: %d", errno);
     prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
 }
@@ -562,6 +578,20 @@ static uint32_t capabilities(void)
            (eff >> 21 & 1 ? MW_CAP_SYS_ADMIN : 0);
 }
 
+/* A flag of the CPU, as /proc/cpuinfo lists the first one's. */
+static bool cpu_has(const char *flag)
+{
+    char line[8192];
+    bool has = false;
+    FILE *f = fopen("/proc/cpuinfo", "re");
+
+    while (f && !has && fgets(line, sizeof line, f))
+        has = !strncmp(line, "flags", 5) && strstr(line, flag);
+    if (f)
+        fclose(f);
+    return has;
+}
+
 static void describe_machine(struct session *s)
 {
     struct utsname u;
@@ -581,18 +611,18 @@ static void describe_machine(struct session *s)
     s->caps = capabilities();
     s->disk_places_huge = places_huge("/tmp");
     s->thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+    s->exec_only = cpu_has(" ospke");
 }
 
 /*
  * The lowest hint that is honoured: a security module may hold it above what
  * vm.mmap_min_addr says.
  */
-static uint64_t find_min_addr(void)
+static uint64_t find_min_hint(uint64_t min_addr)
 {
-    uint64_t low = number_in("/proc/sys/vm/mmap_min_addr");
     long p = syscall(SYS_mmap, PAGE, PAGE, 0L, (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
     syscall(SYS_munmap, p, PAGE);
-    return (uint64_t)p >= low && (uint64_t)p <= (1u << 20) ? (uint64_t)p : low;
+    return (uint64_t)p >= min_addr && (uint64_t)p <= (1u << 20) ? (uint64_t)p : min_addr;
 }
 
 /* Files for the copies, made once and inherited by every child. */
@@ -625,7 +655,8 @@ static void prepare(struct session *s)
         return;
     describe_machine(s);
     s->mmap_base = find_mmap_base();
-    s->min_addr = find_min_addr();
+    s->min_addr = number_in("/proc/sys/vm/mmap_min_addr");
+    s->min_hint = find_min_hint(s->min_addr);
     s->snapshot_len = slurp(live.smaps, s->snapshot, sizeof s->snapshot);
 }
 

@@ -246,9 +246,15 @@ static int64_t mmap_free(struct bench *b) { return map(b, 30, 2, RW_, FIXED_); }
 static int64_t mmap_middle(struct bench *b) { return map(b, 2, 2, RO_, FIXED_); }
 static int64_t mmap_many(struct bench *b) { return map(b, 50, 200, RO_, FIXED_); }
 static int64_t mmap_merging(struct bench *b) { return map(b, 6, 2, RO_, FIXED_); }
-static int64_t mmap_shared(struct bench *b) { return map(b, 2, 2, RW_, SHARED_ | MW_MAP_ANONYMOUS); }
+static int64_t mmap_shared(struct bench *b)
+{
+    return map(b, 2, 2, RW_, SHARED_ | MW_MAP_ANONYMOUS);
+}
 static int64_t mmap_file(struct bench *b) { return map(b, 1, 8, RW_, SHARED_); }
-static int64_t mmap_populate(struct bench *b) { return map(b, 30, 8, RW_, FIXED_ | MW_MAP_POPULATE); }
+static int64_t mmap_populate(struct bench *b)
+{
+    return map(b, 30, 8, RW_, FIXED_ | MW_MAP_POPULATE);
+}
 static int64_t mmap_locked(struct bench *b) { return map(b, 2, 8, RW_, FIXED_ | MW_MAP_LOCKED); }
 static int64_t mmap_chosen(struct bench *b) { return map(b, 0, 4, RW_, FIXED_ & ~MW_MAP_FIXED); }
 static int64_t munmap_middle(struct bench *b) { return unmap(b, 2, 2); }

@@ -297,7 +297,8 @@ int main(int argc, char **argv)
             bytes[i] = random_byte();
         LLVMFuzzerTestOneInput(bytes, sizeof bytes);
     }
-    printf("%llu passed, 0 failed\n", (unsigned long long)(files ? (uint64_t)files : runs));
+    printf("%llu inputs\n1 passed, 0 failed\n",
+           (unsigned long long)(files ? (uint64_t)files : runs));
     return 0;
 }
 

@@ -107,7 +107,9 @@ SCENARIO(mmap_low_addresses)
 {
     drop_privileges(w);
     do_mmap(w, 0, PAGE, RW, PA | FIXED, NO_FILE, 0);
+    do_mmap(w, w->session->min_addr - PAGE, PAGE, RW, PA | FIXED, NO_FILE, 0);
     do_mmap(w, w->session->min_addr, PAGE, RW, PA | FIXED, NO_FILE, 0);
+    do_mmap(w, w->session->min_hint, PAGE, RW, PA | FIXED, NO_FILE, 0);
     do_mmap(w, PAGE, PAGE, RW, PA, NO_FILE, 0);
     do_mmap(w, 1, PAGE, RW, PA, NO_FILE, 0);
     do_mmap(w, 0, PAGE, RW, PA | MW_MAP_FIXED_NOREPLACE, NO_FILE, 0);

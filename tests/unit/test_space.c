@@ -21,6 +21,7 @@ static void config_defaults(void **state)
     assert_int_equal(c.overcommit, 0);
     assert_int_equal(c.task_size, 0x7ffffffff000);
     assert_int_equal(c.min_addr, 65536);
+    assert_int_equal(c.min_hint, 65536);
     assert_int_equal(c.mmap_base, 0x7ffff7fff000);
     assert_int_equal(c.low_base, (c.task_size / 3 + 4095) & ~4095ull);
     assert_int_equal(c.brk_start, 0);

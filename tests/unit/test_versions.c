@@ -28,7 +28,7 @@ struct version_case {
     struct {
         uint32_t until; /* the last version with this answer; 0 ends the list */
         int err;
-        const char *after;
+        const char *after; /* NULL: known to differ */
     } answers[5];
 };
 
@@ -73,6 +73,11 @@ static const struct version_case cases[] = {
     { "H28", "ffff", 0, 4, 4, DUF_, 10,
       { { V510, MW_EINVAL, "ffff" }, { V73, 0, "ffff......ffff" } } },
     { "H01", "AAAA", 0, 4, 4, DUF_, 10, { { V73, 0, "aaaa......AAAA" } } },
+    /* beside what it left behind, both untouched (MREMAP-39); recorded on 6.1: two, which is
+     * not modelled */
+    { "H13", "aaaa", 0, 4, 4, DUF_, 4,
+      { { V510, 0, "aaaaaaaa" }, { V61, 0, NULL }, { V70, 0, "aaaaaaaa" },
+        { V73, 0, "aaaa|aaaa" } } },
     /* growth that meets the next mapping (MREMAP-25, MERGE-3) */
     { "E13", "aa..aa", 0, 2, 4, 0, 0, { { V510, 0, "aaaa|aa" }, { V73, 0, "aaaaaa" } } },
     { "E14", "AA..aa", 0, 2, 4, 0, 0, { { V612, 0, "AAAAaa" }, { V73, 0, "AAAAAA" } } },
@@ -116,7 +121,8 @@ static void one_case(const struct version_case *c, uint32_t version)
         fail_msg("%s: result %lld, should be %s", what, (long long)r,
                  mw_errno_name(c->answers[i].err));
     expect_why(r, &why, what);
-    expect_row(&b, c->answers[i].after, what);
+    if (c->answers[i].after != NULL)
+        expect_row(&b, c->answers[i].after, what);
     bench_close(&b);
 }
 
@@ -210,6 +216,28 @@ static void locked_defects(void **state)
                 fail_msg("case %zu: the rest is %slocked", i, c[i].rest ? "not " : "");
             bench_close(&b);
         }
+}
+
+/* 6.16 forgets that what DONTUNMAP leaves behind was promised (MREMAP-40). */
+static void unaccounted_defect(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        const bool lost = i == 0;
+        struct mw_vma v;
+        struct bench b;
+        bench_config(&b, 12, 128);
+        b.config.linux_version = i == 2 ? V617 : V616;
+        b.config.options |= i == 1 ? 0 : MW_OPT_DEFECTS;
+        bench_open(&b);
+        draw(&b, "AA");
+        mw_mremap(b.space, at(&b, 0), 2 * b.page, 2 * b.page, DUF_, at(&b, 10), NULL);
+        assert_true(mw_find_vma(b.space, at(&b, 0), &v));
+        assert_int_equal((v.flags & MW_VM_ACCOUNT) == 0, lost);
+        draw(&b, "..a");
+        expect_row(&b, lost ? "aa|a.......AA" : "aaa.......AA", "H18");
+        bench_close(&b);
+    }
 }
 
 /* ---- huge pages: taken over by import ---- */
@@ -356,7 +384,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded), cmocka_unit_test(huge_sizes),
         cmocka_unit_test(dontunmap_rounding), cmocka_unit_test(limit_and_destination),
-        cmocka_unit_test(locked_defects), cmocka_unit_test(huge_pages),
+        cmocka_unit_test(locked_defects), cmocka_unit_test(unaccounted_defect),
+        cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
         cmocka_unit_test(never_merge),
     };
