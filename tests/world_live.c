@@ -578,18 +578,22 @@ static uint32_t capabilities(void)
            (eff >> 21 & 1 ? MW_CAP_SYS_ADMIN : 0);
 }
 
-/* A flag of the CPU, as /proc/cpuinfo lists the first one's. */
+/* A flag of the CPU, as /proc/cpuinfo lists the first one's. No stdio: it would use the heap. */
 static bool cpu_has(const char *flag)
 {
-    char line[8192];
-    bool has = false;
-    FILE *f = fopen("/proc/cpuinfo", "re");
+    char list[8192];
+    char *flags, *end;
+    int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, list, sizeof list - 1);
 
-    while (f && !has && fgets(line, sizeof line, f))
-        has = !strncmp(line, "flags", 5) && strstr(line, flag);
-    if (f)
-        fclose(f);
-    return has;
+    if (fd >= 0)
+        close(fd);
+    list[n < 0 ? 0 : n] = '\0';
+    flags = strstr(list, "\nflags");
+    end = flags ? strchr(flags + 1, '\n') : NULL;
+    if (end)
+        *end = '\0';
+    return flags && strstr(flags, flag);
 }
 
 static void describe_machine(struct session *s)
