@@ -243,6 +243,8 @@ static bool fits_in_place(const struct mw_space *s, const struct remap *r)
     uint64_t more = r->new_size - r->old_size;
     const struct mw_vma *next = tree_at(tree_find(&s->tree, r->v.end));
 
+    if (r->v.start < s->cfg.min_addr && !(s->cfg.caps & MW_CAP_SYS_RAWIO))
+        return false; /* the whole mapping is asked about, as if it were made now */
     return r->old_size && r->v.end == r->old + r->old_size &&
            range_within(r->v.end, more, 0, s->cfg.task_size) &&
            (!next || next->start >= r->v.end + more);
