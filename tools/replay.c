@@ -353,9 +353,10 @@ static void usage(FILE *out)
           "  --draw         draw the first mremap that moved or resized something\n"
           "  --json FILE    write the report for machines too; - for standard output\n"
           "  --output FILE  write the report to FILE\n"
-          "  --quiet        only differences and the last line\n"
-          "  --verbose      a line for each call\n"
-          "  --help, --version\n"
+          "  --quiet, -q    only differences and the last line\n"
+          "  --verbose, -v  a line for each call\n"
+          "  --help, -h\n"
+          "  --version\n"
           "\n"
           "A log without --maps does not show what was mapped before it began. What\n"
           "its results give away of that is learnt, said so, and not counted as\n"
@@ -382,13 +383,14 @@ static int parse_options(int argc, char **argv, struct options *o)
         {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP},   {"version", 0, NULL, VERSION},
         {NULL, 0, NULL, 0}};
     optind = 1;
-    for (int c; (c = getopt_long(argc, argv, "hv", known, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "hqv", known, NULL)) != -1;) {
         switch (c) {
         case MAPS: o->maps = optarg; break;
         case LINUX: o->linux_text = optarg; break;
         case DRAW: o->draw = true; break;
         case JSON: o->report.json = optarg; break;
         case OUTPUT: o->report.output = optarg; break;
+        case 'q':
         case QUIET: o->report.quiet = true; break;
         case 'v':
         case VERBOSE: o->report.verbose = true; break;

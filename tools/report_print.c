@@ -194,6 +194,14 @@ static void print_last(const struct report *r, FILE *out)
     fprintf(out, "\n");
 }
 
+/* Only where there is a kernel to ask can its layout be taken over. */
+static const char *not_modelled_title(const struct report *r)
+{
+    if (strcmp(r->options.command, "replay") == 0)
+        return "calls not modelled yet (what a log uses afterwards and does not map is assumed)";
+    return "calls not modelled yet (the layout was taken over again afterwards)";
+}
+
 void report_print(const struct report *report, FILE *out)
 {
     if (!report->options.quiet) {
@@ -203,8 +211,7 @@ void report_print(const struct report *report, FILE *out)
         print_kind(report, out, MODEL_FOLLOWED,
                    "calls whose effect was taken from Linux's answer, not computed");
         print_kind(report, out, MODEL_HARMLESS, "calls that leave the layout as it is");
-        print_kind(report, out, MODEL_NOT_MODELLED,
-                   "calls not modelled yet (the layout was taken over again afterwards)");
+        print_kind(report, out, MODEL_NOT_MODELLED, not_modelled_title(report));
         print_failures(report, out);
     }
     print_differences(report, out);

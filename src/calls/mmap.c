@@ -29,6 +29,7 @@ struct request {
     uint32_t prot, flags;
     const struct mw_file *file;
     struct mw_object *shared; /* made for a shared anonymous mapping */
+    bool locks;               /* as asked for, by flag or by mlockall */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
     struct mw_vma v;          /* the result */
 };
@@ -273,6 +274,7 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 
 static void commit(struct mw_space *s, struct request *q)
 {
+    q->locks = q->v.flags & MW_VM_LOCKED;
     if (q->v.flags & NEVER_LOCKED)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     unmap_commit(s, q->v.start, q->v.end);
@@ -284,7 +286,7 @@ static void finish(struct mw_space *s, const struct request *q)
 {
     bool now = (q->flags & (MW_MAP_POPULATE | MW_MAP_NONBLOCK)) == MW_MAP_POPULATE;
 
-    if (now || (q->v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED)
+    if (now || q->locks)
         fault_populate(s, q->v.start, q->v.end);
 }
 

@@ -439,10 +439,8 @@ static struct mw_vma moved(const struct remap *r)
 static void leave_behind(struct mw_space *s, const struct remap *r)
 {
     uint64_t end = r->old + r->old_size;
-    bool whole = r->v.start == r->old && r->v.end == end;
 
-    if (whole)
-        edit_forget(s, r->old, end);
+    edit_forget(s, r->old, end);
     if (space_has(s, ROW_DONTUNMAP_LOSES_PROMISE))
         edit_strip(s, r->old, MW_VM_ACCOUNT, true);
     if (!(r->v.flags & MW_VM_LOCKED))

@@ -242,7 +242,7 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end)
     struct mw_vma v = *tree_at(c);
 
     if (v.start != start || v.end != end)
-        return; /* it has merged with where its pages went */
+        return; /* a part, or it has merged with where its pages went */
     v.anon = 0;
     tree_set(&s->tree, c, &v);
 }

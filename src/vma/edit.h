@@ -42,7 +42,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 /* Extends the VMA that starts at `start` down to `new_start` (a growing stack). */
 void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
 
-/* [start, end), a whole VMA, has lost its pages to another: it is untouched again. */
+/* [start, end) has lost its pages to another VMA: if it is whole, it is untouched again. */
 void edit_forget(struct mw_space *s, uint64_t start, uint64_t end);
 
 /*

@@ -150,23 +150,28 @@ unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint6
 }
 
 /* Looks at the part of a mapping in [start, end). */
-static void look_at_part(int pagemap, struct mw_space *space, const struct mw_vma *vma,
-                         uint64_t start, uint64_t end)
+static bool look_at_part(int pagemap, struct mw_space *space, const struct mw_vma *vma,
+                         uint64_t start, uint64_t end, bool tell)
 {
-    if (start < end && may_be_touched(vma, false) && has_private_pages(pagemap, start, end))
+    if (start >= end || !may_be_touched(vma, false) || !has_private_pages(pagemap, start, end))
+        return false;
+    if (tell)
         mw_touch(space, vma->start, vma->end);
+    return true;
 }
 
-void touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end)
+bool touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool tell)
 {
     struct mw_vma vma;
+    bool found = false;
 
     if (pagemap < 0)
-        return;
+        return false;
     if (start && mw_find_vma(space, start - 1, &vma) && vma.start < start)
-        look_at_part(pagemap, space, &vma, vma.start, start);
+        found = look_at_part(pagemap, space, &vma, vma.start, start, tell);
     if (mw_find_vma(space, end, &vma) && vma.start <= end)
-        look_at_part(pagemap, space, &vma, end, vma.end);
+        found |= look_at_part(pagemap, space, &vma, end, vma.end, tell);
+    return found;
 }
 
 unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all)

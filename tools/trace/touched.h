@@ -31,8 +31,9 @@ unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint6
 /*
  * The same for the mappings that lie beside [start, end) or reach into it,
  * looking at their pages outside only: what is inside has just been put there.
+ * The engine is told only with `tell`. Returns whether one was found written.
  */
-void touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end);
+bool touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool tell);
 
 /* All mappings. */
 unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all);
