@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A guest's memory in thirty lines: map, write, grow by moving, read back. */
 #include <mapwright/host.h>
 #include <mapwright/mapwright.h>
