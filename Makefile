@@ -31,7 +31,7 @@ LIVE_OBJ := $(call obj,$(LIVE_SRC))
 TOOL_OBJ := $(call obj,$(TOOL_SRC))
 
 .PHONY: all help core-check demo test clean install
-all: $(B)/mapwright $(B)/libmapwright.a $(B)/libmapwright.so $(B)/core.ok
+all: $(B)/mapwright $(B)/mapwright-conform $(B)/libmapwright.a $(B)/libmapwright.so $(B)/core.ok
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -75,6 +75,8 @@ $(B)/core.ok: $(B)/core.o
 $(B)/mapwright: $(TOOL_OBJ) $(B)/libmapwright.a
 	$(CC) $(EXTRA) -o $@ $(TOOL_OBJ) $(B)/libmapwright.a
 
+include tools/conform/conform.mk
+
 # The scripts install what is missing, build and run; they also work without make.
 demo:
 	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' scripts/demo
@@ -84,7 +86,9 @@ test:
 
 PREFIX ?= /usr/local
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/mapwright
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/mapwright \
+	    $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/mapwright.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(B)/mapwright $(DESTDIR)$(PREFIX)/bin
 	install -m 644 include/mapwright/*.h $(DESTDIR)$(PREFIX)/include/mapwright
 	install -m 644 $(B)/libmapwright.a $(DESTDIR)$(PREFIX)/lib

@@ -90,10 +90,37 @@ check() {
     [ "$status" -ne 0 ] || grep '^SKIPPED ' "$OUT"
 }
 
-[ $# -gt 0 ] || set -- unit fault scenarios random check
+# A program that says by its status alone whether all is well.
+single() { # NAME PROGRAM ARGS...
+    name=$1
+    shift
+    if timeout 300 "$@" >"$OUT" 2>&1; then
+        PASSED=$((PASSED + 1))
+        echo "$name: ok"
+    else
+        FAILED=$((FAILED + 1))
+        cat "$OUT"
+        echo "$name: FAILED"
+    fi
+}
+
+# `mapwright conform`: itself, its fixed scenarios, and a random run on this kernel
+conform() {
+    if grep -q __asan_init "$B/mapwright-conform"; then
+        SKIPPED=$((SKIPPED + 1))
+        echo "SKIPPED conform: the sanitizer's own mappings would be compared too"
+        return
+    fi
+    name=conform
+    counted_run tests/conform/run.sh
+    single "conform --suite" "$B/mapwright-conform" --suite
+    single "conform, random" "$B/mapwright-conform" --calls "${CONFORM_CALLS:-1000000}" --jobs 2 --no-emit
+}
+
+[ $# -gt 0 ] || set -- unit fault scenarios random check conform
 for part; do
     case $part in
-    unit | fault | scenarios | random | check) $part ;;
+    unit | fault | scenarios | random | check | conform) $part ;;
     *)
         echo "run.sh: unknown part $part" >&2
         exit 2

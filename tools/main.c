@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "conform/command.h"
 #include "mapwright/mapwright.h"
 #include "replay.h"
 
@@ -13,6 +14,7 @@ static const char usage[] =
     "  check [options] [--] PROGRAM [ARGS...]   run a program and hold each of its memory\n"
     "                                           calls against Mapwright's own answer\n"
     "  replay [options] FILE                    the same from a recorded `strace -f` log\n"
+    "  conform [options]                        make calls on this system and compare them all\n"
     "\n"
     "`mapwright COMMAND --help` tells more. `mapwright --version` names the version.\n";
 
@@ -22,6 +24,7 @@ static const struct {
 } commands[] = {
     { "check", cmd_check },
     { "replay", cmd_replay },
+    { "conform", cmd_conform },
 };
 
 int main(int argc, char **argv)

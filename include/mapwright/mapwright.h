@@ -113,7 +113,8 @@ const char *mw_version(void);
 #define MW_OPT_BOTTOM_UP 0x4u /* the legacy layout: search upwards from mmap_base */
 #define MW_OPT_NO_NX 0x8u     /* reserved for READ_IMPLIES_EXEC personalities:
                                  PROT_READ implies PROT_EXEC */
-#define MW_OPT_EXEC_ONLY 0x10u /* a CPU with protection keys: PROT_EXEC alone can't be read */
+#define MW_OPT_EXEC_ONLY 0x10u /* a CPU with protection keys: what is mapped with
+                                 PROT_EXEC and no other bit can't be read */
 
 struct mw_frames;
 struct mw_object;
@@ -451,6 +452,7 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_DROPPABLE 0x8000000ull
 #define MW_VM_UFFD 0x10000000ull
 #define MW_VM_SYNC 0x20000000ull
+#define MW_VM_EXEC_ONLY 0x40000000ull /* can't be read: see MW_OPT_EXEC_ONLY */
 
 /*
  * One mapping. In an import every field is read; `anon` 0 says untouched.

@@ -49,6 +49,8 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t fl
 
     if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ))
         f |= MW_VM_EXEC;
+    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && prot == MW_PROT_EXEC)
+        f |= MW_VM_EXEC_ONLY;
     f |= MW_VM_MAYREAD | MW_VM_MAYWRITE | MW_VM_MAYEXEC | s->future;
     if (flags & MW_MAP_GROWSDOWN)
         f |= MW_VM_GROWSDOWN;
@@ -274,11 +276,17 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 
 static void commit(struct mw_space *s, struct request *q)
 {
+    bool unlock;
+
     q->locks = q->v.flags & MW_VM_LOCKED;
-    if (q->v.flags & NEVER_LOCKED)
+    unlock = q->locks && (q->v.flags & NEVER_LOCKED);
+    if (unlock)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     unmap_commit(s, q->v.start, q->v.end);
-    edit_insert(s, &q->v, EDIT_NONE_APART);
+    if (unlock)
+        edit_add(s, &q->v); /* Linux unlocks it after it has looked for neighbours */
+    else
+        edit_insert(s, &q->v, EDIT_NONE_APART);
     object_put(q->shared); /* the VMA holds its own */
 }
 

@@ -57,7 +57,9 @@ static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, uint
 
     if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ) && (v->flags & MW_VM_MAYEXEC))
         access |= MW_VM_EXEC;
-    return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)) | access;
+    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && (prot & ~GROWS) == MW_PROT_EXEC)
+        access |= MW_VM_EXEC_ONLY;
+    return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY)) | access;
 }
 
 /* Memory that becomes writable is promised; untouched memory that becomes read-only no longer. */

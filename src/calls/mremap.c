@@ -440,7 +440,7 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
 {
     uint64_t end = r->old + r->old_size;
 
-    edit_forget(s, r->old, end);
+    edit_forget(s, r->old, end, space_has(s, ROW_DONTUNMAP_REBASES));
     if (space_has(s, ROW_DONTUNMAP_LOSES_PROMISE))
         edit_strip(s, r->old, MW_VM_ACCOUNT, true);
     if (!(r->v.flags & MW_VM_LOCKED))

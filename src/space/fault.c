@@ -10,15 +10,13 @@
  * Does the protection allow the access? x86: what is mapped for anything can
  * be read, but on a CPU with protection keys not what is for execution only.
  */
-static bool allowed(const struct mw_space *s, uint64_t flags, uint32_t access)
+static bool allowed(uint64_t flags, uint32_t access)
 {
-    uint64_t rwx = flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC);
-
     if (access & MW_ACCESS_WRITE)
-        return (rwx & MW_VM_WRITE) != 0;
+        return (flags & MW_VM_WRITE) != 0;
     if (access & MW_ACCESS_EXEC)
-        return (rwx & MW_VM_EXEC) != 0;
-    return rwx != 0 && !(rwx == MW_VM_EXEC && (s->cfg.options & MW_OPT_EXEC_ONLY));
+        return (flags & MW_VM_EXEC) != 0;
+    return (flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)) && !(flags & MW_VM_EXEC_ONLY);
 }
 
 /* ---- growing stacks (STACK-1..4) ------------------------------------------------ */
@@ -176,7 +174,7 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
             return MW_FAULT_SEGV_MAPERR;
         c = tree_find(&s->tree, addr);
     }
-    if (!allowed(s, tree_at(c)->flags, access))
+    if (!allowed(tree_at(c)->flags, access))
         return MW_FAULT_SEGV_ACCERR;
     entry = pmap_find(&s->pmap, addr);
     if (!entry || !pte_used(*entry))
@@ -211,7 +209,7 @@ static void touch_populated(struct mw_space *s, uint64_t start, uint64_t end)
          c = tree_next(c)) {
         uint64_t flags = tree_at(c)->flags;
 
-        if (!allowed(s, flags, MW_ACCESS_READ) || (flags & MW_VM_LOCKONFAULT))
+        if (!allowed(flags, MW_ACCESS_READ) || (flags & MW_VM_LOCKONFAULT))
             return;
         if ((flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE)
             edit_touch(s, c);

@@ -236,7 +236,7 @@ void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start)
     tree_set(&s->tree, c, &v);
 }
 
-void edit_forget(struct mw_space *s, uint64_t start, uint64_t end)
+void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
 {
     struct cursor c = tree_find(&s->tree, start);
     struct mw_vma v = *tree_at(c);
@@ -244,6 +244,8 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end)
     if (v.start != start || v.end != end)
         return; /* a part, or it has merged with where its pages went */
     v.anon = 0;
+    if (rebase && !v.object)
+        v.offset = v.start;
     tree_set(&s->tree, c, &v);
 }
 

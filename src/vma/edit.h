@@ -42,8 +42,11 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 /* Extends the VMA that starts at `start` down to `new_start` (a growing stack). */
 void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
 
-/* [start, end) has lost its pages to another VMA: if it is whole, it is untouched again. */
-void edit_forget(struct mw_space *s, uint64_t start, uint64_t end);
+/*
+ * [start, end) has lost its pages to another VMA: if it is whole, it is
+ * untouched again. `rebase`: anonymous memory then belongs where it is.
+ */
+void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase);
 
 /*
  * Takes flags off the whole VMA at `addr`, and merges nothing. `keep_counts`:

@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# run.sh - tests of `mapwright conform` itself: that it repeats, that it finds,
+# shrinks and shows a planted difference, and what it says to misuse.
+#   B=build tests/conform/run.sh
+# The last line is "N passed, N failed".
+B=${B:-build}
+CC=${CC:-cc}
+CONFORM=$(cd "$B" && pwd)/mapwright-conform
+DIR=$(mktemp -d) || exit 1
+trap 'rm -rf "$DIR"' EXIT
+PASSED=0
+FAILED=0
+
+check() { # NAME, and the status of what was tried
+    if [ "$2" -eq 0 ]; then
+        PASSED=$((PASSED + 1))
+    else
+        FAILED=$((FAILED + 1))
+        echo "FAILED $1"
+        [ -s "$DIR/out" ] && sed 's/^/    /' "$DIR/out" | head -n 20
+    fi
+}
+
+conform() { timeout 120 "$CONFORM" "$@" >"$DIR/out" 2>&1; }
+
+misuse() { # NAME OPTIONS...: exit code 2 and a word about it
+    name=$1
+    shift
+    conform "$@"
+    [ $? -eq 2 ] && grep -q 'conform' "$DIR/out"
+    check "misuse_$name" $?
+}
+
+# What is wrong on the command line is said and ends with 2.
+misuse unknown --nonsense
+misuse no_number --seed many
+misuse no_value --calls
+misuse zero_calls --calls 0
+misuse steps --steps 100000
+misuse jobs --jobs 0
+misuse version --linux six
+misuse only --only mmap,madvise
+misuse corpus --corpus "$DIR/not-there"
+conform --help && grep -q -e '--corpus DIR' "$DIR/out"
+check help $?
+
+# The expectations of the suite are the engine's, at every version.
+conform --check-table --linux 6.18
+check table $?
+
+# The suite and random calls agree with this kernel.
+conform --suite --quiet --junit "$DIR/suite.xml" --json "$DIR/suite.json"
+check suite $?
+grep -q '<testsuite .*failures="0"' "$DIR/suite.xml" && grep -q '"verdict": "ok"' "$DIR/suite.json"
+check suite_files $?
+conform --suite --tap && grep -q '^1\.\.[1-9]' "$DIR/out" && ! grep -q '^not ok' "$DIR/out"
+check suite_tap $?
+conform --calls "${RANDOM_CALLS:-200000}" --seed "${RANDOM_SEED:-1}" --no-emit --coverage
+check random $?
+conform --calls 30000 --jobs 2 --only mremap,munmap,brk --no-emit
+check random_jobs $?
+
+# A seed repeats: the same calls, to the last.
+conform --calls 20000 --seed 11 --json "$DIR/one.json" --quiet
+conform --calls 20000 --seed 11 --json "$DIR/two.json" --quiet
+sed '/seconds/d' "$DIR/one.json" >"$DIR/one"
+sed '/seconds/d' "$DIR/two.json" >"$DIR/two"
+[ -s "$DIR/one" ] && cmp -s "$DIR/one" "$DIR/two"
+check seed_repeats $?
+
+# A planted difference: this kernel held against a Linux that it is not.
+conform --calls 100000 --seed 3 --linux 5.10 --emit "$DIR" --corpus "$DIR"
+[ $? -eq 1 ] && grep -q 'DISAGREEMENT' "$DIR/out"
+check finds $?
+[ "$(grep -c '^    [a-z]' "$DIR/out")" -le 6 ]
+check shrinks $?
+grep -q '^  system ' "$DIR/out" && grep -q '^  Linux ' "$DIR/out"
+check shows_both $?
+again=$(sed -n 's/.*(\(--seed [0-9]* --episode [0-9]*\)).*/\1/p' "$DIR/out" | head -n 1)
+# shellcheck disable=SC2086
+conform $again --linux 5.10 --no-emit
+[ $? -eq 1 ]
+check episode_repeats $?
+conform --corpus "$DIR" --linux 5.10 --calls 1 --steps 1 --no-emit
+[ $? -eq 1 ] && grep -q 'still disagrees' "$DIR/out"
+check corpus_repeats $?
+conform --corpus "$DIR" --calls 1 --steps 1 --no-emit
+check corpus_agrees_with_its_own $?
+
+# The program that it writes shows it with a C compiler alone.
+program=$(ls "$DIR"/findings-*.c 2>/dev/null | head -n 1)
+[ -n "$program" ] && $CC -Wall -Wextra -Werror -o "$DIR/finding" "$program" >"$DIR/out" 2>&1
+check program_compiles $?
+"$DIR/finding" >"$DIR/out" 2>&1
+[ $? -eq 1 ] && grep -q 'DIFFERS' "$DIR/out"
+check program_shows_it $?
+"$DIR/finding" 7.2 >"$DIR/out" 2>&1
+grep -q 'the same' "$DIR/out"
+check program_knows_other_versions $?
+
+echo "$PASSED passed, $FAILED failed"
+[ "$FAILED" -eq 0 ]

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conform.h - what the parts of `mapwright conform` share.
+ *
+ * A *step* is one call or one access. An *episode* is a list of steps on an
+ * arena that is empty at first. Each step is made twice: by the system under
+ * test (system.c) and by the engine (model.c); run.c compares what came of it.
+ */
+#ifndef MAPWRIGHT_CONFORM_H
+#define MAPWRIGHT_CONFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "command.h"
+#include "mapwright/mapwright.h"
+
+#define PAGE UINT64_C(4096)
+#define HUGE (UINT64_C(2) << 20)
+#define TASK_END UINT64_C(0x7ffffffff000)
+#define ARENA UINT64_C(0x200000000000)            /* page 0 of the arena */
+#define ZONE_LOW (ARENA - (UINT64_C(4) << 30))    /* all fixed mappings stay in here, */
+#define ZONE_HIGH (ARENA + (UINT64_C(240) << 30)) /*   but for a few far below and above */
+#define HEAP (ARENA + (UINT64_C(114) << 30))
+#define FILL (ARENA + (UINT64_C(128) << 30)) /* from here on: mappings that only count */
+#define LOW_ZONE_END UINT64_C(0x300000)      /* nothing of the program lies below */
+
+#define MAX_STEPS 320
+#define MAX_AREAS 160 /* the program's own mappings */
+#define MAX_REASONS 256
+
+/* ---- steps ---- */
+
+enum step_kind {
+    STEP_MMAP, STEP_MUNMAP, STEP_MPROTECT, STEP_MREMAP, STEP_BRK, /* compared calls, */
+    STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
+    STEP_SEAL, STEP_ADVISE, STEP_LIMIT, STEP_CAPS, STEP_FUTURE,   /* circumstances, */
+    STEP_FILL, STEP_FORK,
+    STEP_COUNTERS, STEP_BYTES,                                    /* and checks */
+    STEP_KINDS
+};
+#define STEP_CALLS (STEP_BRK + 1)
+
+/* The files that an episode may map. */
+enum { FILE_NONE = -1, FILE_RW, FILE_SMALL, FILE_RO, FILE_WO, FILE_PIPE, FILES };
+
+struct step {
+    uint8_t kind;
+    bool dropped;  /* left out by the shrinker */
+    bool skipped;  /* the engine does not model it: not made */
+    int8_t file;   /* STEP_MMAP: FILE_... */
+    uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which */
+    uint32_t flags;
+    uint64_t addr, len; /* STEP_LIMIT: len is in pages, UINT64_MAX none */
+    uint64_t more;      /* offset, new size */
+    uint64_t to;        /* new address; STEP_STORE: the value */
+};
+
+struct episode {
+    struct step step[MAX_STEPS];
+    int n;
+};
+
+/* The names of kinds, "mmap" and so on. */
+extern const char *const step_name[STEP_KINDS];
+extern const char *const file_name[FILES];
+
+/* One step as C-like text. */
+void step_text(const struct step *s, char *buf, size_t size);
+
+/* Corpus files: one step a line. */
+bool episode_save(const struct episode *e, const char *path);
+bool episode_load(struct episode *e, const char *path);
+
+/* ---- areas as both sides can tell them ---- */
+
+enum { AREA_ANONYMOUS = -1, AREA_SHARED_ANONYMOUS = -2, AREA_OTHER = -3 };
+
+struct seen {
+    uint64_t start, end, offset;
+    uint32_t prot; /* and MW_VM_SHARED */
+    int file;      /* FILE_... or AREA_... */
+};
+
+struct counted {
+    int64_t total, data, stack, locked;
+};
+
+enum met { MET_OK, MET_MAPERR, MET_ACCERR, MET_BUS, MET_OTHER };
+extern const char *const met_name[MET_OTHER + 1];
+
+/* ---- the system under test (system.c, look.c) ---- */
+
+enum look { LOOK_QUERY, LOOK_MAPS, LOOK_PROBE };
+
+struct system {
+    enum look look;
+    bool heap;      /* the heap could be moved into the arena */
+    bool exact;     /* chosen addresses are compared */
+    bool privileged, thp, seal, status, fork_ok, fixed_layout;
+    bool exec_only; /* memory for execution only can't be read */
+    uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
+    uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
+    uint32_t caps, overcommit;
+    struct seen own[MAX_AREAS]; /* the program's own mappings */
+    uint64_t own_flags[MAX_AREAS];
+    int owned;
+};
+extern struct system sys;
+
+/* Reads what does not change: limits, rights, which windows exist. */
+void sys_probe(void);
+
+/* In a worker: opens files and windows, moves the heap, lists its own mappings. False: can't. */
+bool sys_enter(void);
+
+/* Before and after an episode. `dirty`: files were written to. */
+void sys_begin(bool dirty);
+void sys_wipe(void);
+
+int64_t sys_step(const struct step *s);
+enum met sys_store(uint64_t addr, uint32_t value);
+enum met sys_load(uint64_t addr, uint32_t *value);
+
+/* The first mapping that ends above addr. False: none. Only with LOOK_QUERY and LOOK_MAPS. */
+bool sys_next(uint64_t addr, struct seen *out);
+bool sys_is_mapped(uint64_t addr); /* by probing */
+void sys_changed(void);            /* what was read of the layout is old */
+bool sys_counters(struct counted *out);
+uint64_t sys_vm_flags(uint64_t addr); /* from smaps; 0 when it can't tell */
+int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+
+/* Whether a range holds anything of the program's own that must not be lost. */
+bool sys_precious(uint64_t addr, uint64_t len);
+
+/* ---- the engine (model.c) ---- */
+
+struct model {
+    struct mw_space *space;
+    struct mw_file file[FILES];
+    struct mw_why why;
+    uint64_t future; /* MW_FUTURE_... */
+    bool bytes;      /* contents are known */
+    bool dirty;      /* a file may have been written to */
+};
+extern struct model model;
+extern uint32_t model_version;
+
+bool model_prepare(void); /* takes its memory, before the layout is looked at */
+bool model_open(void);
+const char *model_close(void); /* NULL, or what was left over */
+int64_t model_step(const struct step *s);
+enum met model_store(uint64_t addr, uint32_t value);
+enum met model_load(uint64_t addr, uint32_t *value);
+bool model_next(uint64_t addr, struct seen *out);
+bool model_next_vma(uint64_t addr, struct mw_vma *out);
+void model_counters(struct counted *out);
+bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
+
+/* ---- one episode (run.c) ---- */
+
+/* Why the two sides do not agree. */
+struct disagreement {
+    int step; /* -1: they agree */
+    char what[64];
+    int64_t system, engine;
+    uint64_t addr; /* of bytes or a signal */
+    struct mw_why why;
+    struct seen system_area[48], engine_area[48];
+    int system_areas, engine_areas;
+};
+
+/* Shared with the workers. Counted by everyone. */
+struct tally {
+    uint64_t calls, accesses, others, episodes, skipped;
+    uint64_t by_kind[STEP_KINDS], ok_by_kind[STEP_CALLS];
+    uint64_t reason[MAX_REASONS];
+    uint64_t rule[64]; /* cover.c's list of rules of success */
+    uint64_t cpu_us;
+};
+
+struct slot { /* one worker's */
+    struct episode episode;
+    struct disagreement d;
+    struct tally tally;
+    uint64_t number; /* the episode in work */
+    bool stale; /* something stays behind in this process: VmLck does, after some calls */
+};
+
+/* Generates (replay false) or replays slot's episode. True: both agree. */
+struct generator;
+bool run_episode(struct slot *slot, struct generator *g, bool strict);
+
+/* ---- generating (generate.c) ---- */
+
+struct generator {
+    uint64_t state;
+    uint64_t seed, episode;
+    uint32_t only; /* bits of STEP_..., 0: all */
+    int n;         /* steps */
+    bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks;
+    uint64_t recent[32];
+    uint32_t recents;
+    uint32_t value;
+    uint64_t future;
+    bool filled, forked;
+};
+void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32_t only, int n);
+bool generate_leaves_traces(const struct generator *g); /* sealed memory can't be unmapped */
+void generate_step(struct generator *g, int i, struct step *s);
+bool step_is_safe(const struct step *s); /* it leaves the program's own mappings alone */
+void generate_result(struct generator *g, const struct step *s, int64_t result);
+
+/* ---- coverage (cover.c) ---- */
+
+void cover_call(struct tally *t, const struct step *s, int64_t result,
+                const struct mw_stats *before, const struct mw_stats *after);
+void cover_print(const struct tally *t);
+void cover_add(struct tally *to, const struct tally *from);
+int cover_reasons(void);
+const char *cover_rule(int i, uint64_t *n, const struct tally *t); /* NULL: no more */
+
+/* ---- the rest ---- */
+
+struct options {
+    uint64_t seed, calls, episode;
+    double seconds;
+    uint32_t only, version;
+    int jobs, steps, findings;
+    bool one, suite, tap, quiet, coverage, no_emit, no_shrink;
+    bool check_table, print_table; /* the suite's expectations against the engine */
+    const char *corpus, *junit, *json, *emit;
+};
+
+/* Which Linux the system behaves as (detect.c); *doubt says what does not fit, or "". */
+uint32_t detect_version(char *doubt, size_t size);
+bool detect_placement(void);
+
+/* Runs a list of steps in a process of its own. True: both agree. (work.c) */
+bool trial(struct slot *slot, bool strict);
+void shrink(struct slot *slot);
+
+/* What one Linux answers to a list of steps, and what it leaves behind. */
+struct expectation {
+    uint32_t version;
+    int64_t result[MAX_STEPS]; /* STEP_STORE, STEP_LOAD: MET_... */
+    uint32_t value[MAX_STEPS]; /* of a load */
+    struct seen area[48];
+    int areas;
+    struct counted used; /* at the end, from the start */
+};
+
+/* Runs the engine alone, in a process of its own. False: it can't tell. (work.c) */
+bool expect(const struct episode *e, uint32_t version, struct expectation *out);
+bool model_expect(const struct episode *e, struct expectation *out); /* (run.c) in this process */
+
+/* Writes a C program that shows slot's disagreement. (emit.c) */
+bool emit_program(const struct slot *slot, const char *path, uint64_t seed, uint64_t number);
+
+void show_disagreement(const struct slot *slot, uint64_t seed, uint64_t number);
+int suite_run(const struct options *o);
+int work(const struct options *o);
+
+#endif

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generate.c - makes up the next step: mostly near-valid arguments at and around
+ * the borders that mappings have now or had lately, hostile ones at times. All
+ * chance comes from the seed and the episode's number, and from the engine's
+ * layout, so that an episode repeats.
+ */
+#include "conform.h"
+
+#include <string.h>
+
+#define WINDOW 64u         /* pages that most of an episode happens in */
+#define LONGEST 128u       /* pages; more is never locked or populated */
+
+static uint64_t any(struct generator *g)
+{
+    g->state ^= g->state << 13;
+    g->state ^= g->state >> 7;
+    g->state ^= g->state << 17;
+    return g->state * 0x2545f4914f6cdd1dull >> 11;
+}
+
+static uint64_t below(struct generator *g, uint64_t n)
+{
+    return any(g) % n;
+}
+
+static bool one_in(struct generator *g, uint64_t n)
+{
+    return below(g, n) == 0;
+}
+
+static void remember(struct generator *g, uint64_t addr)
+{
+    g->recent[g->recents++ % 32] = addr;
+}
+
+void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32_t only, int n)
+{
+    memset(g, 0, sizeof *g);
+    g->state = seed * 0x9e3779b97f4a7c15ull ^ (episode + 1) * 0xbf58476d1ce4e5b9ull;
+    if (g->state == 0)
+        g->state = 1;
+    for (int i = 0; i < 12; i++)
+        any(g);
+    g->seed = seed;
+    g->episode = episode;
+    g->only = only;
+    g->n = n < MAX_STEPS ? n : MAX_STEPS;
+    g->far_away = one_in(g, 3);
+    g->hostile = !one_in(g, 4);
+    g->limits = one_in(g, 5);
+    g->unprivileged = one_in(g, 5);
+    g->locks = one_in(g, 4);
+    g->huge = one_in(g, 4);
+    g->seals = sys.seal && one_in(g, 24);
+    g->forks = sys.fork_ok && one_in(g, 24);
+    g->fills = sys.look == LOOK_QUERY && sys.max_map_count <= 70000 && one_in(g, 2500);
+    for (int i = 0; i < 32; i++)
+        remember(g, ARENA + below(g, WINDOW) * PAGE);
+}
+
+bool generate_leaves_traces(const struct generator *g)
+{
+    return g->seals;
+}
+
+/* ---- addresses and lengths ---- */
+
+static uint64_t hostile(struct generator *g)
+{
+    static const uint64_t table[] = {
+        0, 1, PAGE - 1, PAGE, PAGE + 1, TASK_END, TASK_END - PAGE, TASK_END + PAGE, TASK_END - 1,
+        0xffff800000000000ull, ~0ull, 0ull - PAGE, 0ull - PAGE + 1, 0ull - 2 * PAGE, 1ull << 47,
+        1ull << 46, 1ull << 62, 1ull << 63, 1ull << 40, 1ull << 32, (1ull << 32) + PAGE, HUGE,
+        3 * HUGE, 1ull << 30, 0xffffffffff600000ull, 0xffff888000000000ull, 65536, 61440,
+        0ull - 4095, (1ull << 63) - PAGE, (1ull << 63) + 3 * PAGE, TASK_END - 3 * PAGE,
+    };
+    uint64_t v = table[below(g, sizeof table / sizeof table[0])];
+    if (one_in(g, 10))
+        v -= ARENA;
+    if (one_in(g, 10))
+        v += (below(g, 5) - 2) * PAGE;
+    return v;
+}
+
+/* Where a random mapping of the arena begins or ends now. */
+static uint64_t border(struct generator *g)
+{
+    struct mw_vma v;
+    uint64_t from = ARENA + below(g, WINDOW) * PAGE;
+    if (g->far_away && one_in(g, 3))
+        from = g->recent[below(g, 32)];
+    if (!model_next_vma(from, &v) || v.start >= FILL || v.end > FILL)
+        return from;
+    return one_in(g, 3) ? v.end : v.start;
+}
+
+static uint64_t huge_border(struct generator *g)
+{
+    static const uint64_t larger[] = { 512 * HUGE, 512 * 3 * HUGE, 8 * HUGE, 4 * HUGE };
+    uint64_t at = ARENA + (one_in(g, 6) ? larger[below(g, 4)] : below(g, 4) * HUGE);
+    return at + (below(g, 5) - 2) * PAGE * (one_in(g, 2) ? 1 : 0);
+}
+
+static uint64_t some_page(struct generator *g)
+{
+    uint64_t dice = below(g, 16);
+    if (dice < 6)
+        return border(g);
+    if (dice < 8)
+        return border(g) + (below(g, 5) - 2) * PAGE;
+    if (dice < 12)
+        return g->recent[below(g, 32)];
+    if (dice == 12 && g->huge)
+        return huge_border(g);
+    if (dice == 13 && g->far_away)
+        return ARENA - 1024 * PAGE + below(g, 2048) * PAGE;
+    return ARENA + below(g, WINDOW) * PAGE;
+}
+
+static uint64_t some_addr(struct generator *g)
+{
+    uint64_t a;
+    if (g->hostile && one_in(g, 50))
+        return hostile(g);
+    a = some_page(g);
+    if (g->hostile && one_in(g, 60))
+        a += below(g, PAGE);
+    return a;
+}
+
+static uint64_t rounded(uint64_t len)
+{
+    return (len + PAGE - 1) & ~(PAGE - 1);
+}
+
+static uint64_t some_len(struct generator *g, uint64_t addr)
+{
+    struct mw_vma v;
+    uint64_t other, len;
+    if (g->hostile && one_in(g, 50))
+        return hostile(g);
+    switch (below(g, 6)) {
+    case 0: /* to the end of the mapping, or a page beside it */
+    case 1:
+        if (model_next_vma(addr, &v) && v.start < FILL && v.end > addr && v.end - addr < 1u << 30) {
+            len = (one_in(g, 3) && v.start > addr ? v.start : v.end) - addr;
+            if (one_in(g, 4))
+                len += (below(g, 3) - 1) * PAGE;
+            break;
+        }
+        len = (1 + below(g, 8)) * PAGE;
+        break;
+    case 2: /* to some border */
+        other = some_page(g);
+        len = other > addr ? other - addr : addr - other + PAGE;
+        break;
+    case 3:
+        len = g->huge && one_in(g, 3) ? (1 + below(g, 3)) * HUGE + (below(g, 3) - 1) * PAGE
+                                      : (1 + below(g, WINDOW)) * PAGE;
+        break;
+    default:
+        len = (1 + below(g, 6)) * PAGE;
+    }
+    if (one_in(g, 20))
+        len -= below(g, PAGE);
+    return len;
+}
+
+static uint32_t some_prot(struct generator *g)
+{
+    static const uint8_t table[] = { 3, 3, 3, 3, 3, 1, 1, 1, 0, 0, 5, 7, 2, 4, 6 };
+    uint32_t prot = table[below(g, sizeof table)];
+    return g->hostile && one_in(g, 100) ? prot | 1u << below(g, 32) : prot;
+}
+
+/* ---- what must not be tried on this process ---- */
+
+/* No range that the call can change: it wraps or leaves the address space. */
+static bool impossible(uint64_t addr, uint64_t len)
+{
+    return rounded(len) == 0 || rounded(len) > TASK_END || addr > TASK_END - rounded(len);
+}
+
+static bool harmless(uint64_t addr, uint64_t len)
+{
+    uint64_t page = addr & ~(PAGE - 1);
+    if (impossible(addr, len))
+        return true;
+    if (page < ZONE_LOW ? page + rounded(len) > LOW_ZONE_END : page + rounded(len) > FILL - PAGE)
+        if (page < (1ull << 30) || page + rounded(len) > (1ull << 31))
+            return page >= TASK_END / 2 && !sys_precious(page, rounded(len));
+    return !sys_precious(page, rounded(len));
+}
+
+static bool harmless_mremap(const struct step *s)
+{
+    uint64_t old = s->len > PAGE ? s->len : PAGE;
+    if (s->addr % PAGE != 0 || s->addr >= TASK_END)
+        return true;
+    if (!harmless(s->addr, PAGE) || (!harmless(s->addr, old) && !impossible(s->addr, old)))
+        return false;
+    return !(s->flags & (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)) || s->to % PAGE != 0 ||
+           harmless(s->to, s->more ? s->more : PAGE);
+}
+
+/* Exactly a piece of one mapping, with room for cuts: elsewhere madvise and mseal end half-way. */
+static bool is_piece(const struct step *s)
+{
+    struct mw_stats now;
+    struct mw_vma v;
+    mw_stats(model.space, &now);
+    if (now.map_count + 3 >= sys.max_map_count || s->len == 0 || (s->addr | s->len) % PAGE != 0)
+        return false;
+    return model_next_vma(s->addr, &v) &&
+           v.start <= s->addr && s->addr >= ZONE_LOW && s->len <= v.end - s->addr &&
+           s->addr < FILL && !(v.flags & MW_VM_SEALED);
+}
+
+/* Locked memory is made present at once: never so much that it hurts. */
+static bool too_much(uint64_t len)
+{
+    return rounded(len) > LONGEST * PAGE && rounded(len) < TASK_END;
+}
+
+static bool is_bearable(const struct step *s)
+{
+    struct mw_vma v;
+    if (s->kind == STEP_MMAP)
+        return !too_much(s->len) ||
+               (!(s->flags & (MW_MAP_LOCKED | MW_MAP_POPULATE)) && model.future == 0);
+    if (s->kind == STEP_MREMAP)
+        return !too_much(s->more) || !model_next_vma(s->addr, &v) || !(v.flags & MW_VM_LOCKED);
+    return true;
+}
+
+bool step_is_safe(const struct step *s)
+{
+    if (!is_bearable(s))
+        return false;
+    switch (s->kind) {
+    case STEP_MMAP:
+        return !(s->flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE)) || s->addr % PAGE != 0 ||
+               harmless(s->addr, s->len);
+    case STEP_MUNMAP:
+        return s->addr % PAGE != 0 || harmless(s->addr, s->len);
+    case STEP_MPROTECT:
+        if (s->addr % PAGE != 0 || s->addr >= TASK_END || s->addr + rounded(s->len) < s->addr)
+            return true;
+        return harmless(s->addr, s->len) && !sys_precious(s->addr, rounded(s->len));
+    case STEP_MREMAP:
+        return harmless_mremap(s);
+    case STEP_STORE:
+    case STEP_LOAD:
+    case STEP_COPY_IN:
+    case STEP_COPY_OUT: /* what lies in between is the program's own */
+        if (s->kind >= STEP_COPY_IN && s->addr < PAGE)
+            return false; /* the kernel's copies from page 0 have rules of their own */
+        return harmless(s->addr, s->len ? s->len : 4) ? s->addr < FILL : s->addr >= TASK_END;
+    case STEP_LIMIT: /* these two count from what is in use */
+        return sys.status || s->prot > MW_LIMIT_DATA || s->flags;
+    case STEP_SEAL:
+    case STEP_ADVISE:
+        return is_piece(s);
+    default:
+        return true;
+    }
+}
+
+/* ---- calls ---- */
+
+static uint32_t mmap_flags(struct generator *g)
+{
+    static const uint32_t odd[] = {
+        MW_MAP_NORESERVE, MW_MAP_POPULATE, MW_MAP_GROWSDOWN, MW_MAP_STACK, MW_MAP_NONBLOCK,
+        MW_MAP_FIXED_NOREPLACE, MW_MAP_32BIT, MW_MAP_DENYWRITE, MW_MAP_SYNC,
+    };
+    uint32_t flags = one_in(g, 4) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
+    if (one_in(g, 40))
+        flags = one_in(g, 2) ? MW_MAP_SHARED_VALIDATE : MW_MAP_DROPPABLE;
+    flags |= one_in(g, 10) ? 0 : MW_MAP_FIXED;
+    while (one_in(g, 6))
+        flags |= odd[below(g, sizeof odd / sizeof odd[0])];
+    if (g->locks && one_in(g, 6))
+        flags |= MW_MAP_LOCKED;
+    if (g->hostile && one_in(g, 60))
+        flags ^= 1u << below(g, 32);
+    if (g->hostile && one_in(g, 100))
+        flags ^= (uint32_t)below(g, 16);
+    if (!sys.fixed_layout)
+        flags &= ~MW_MAP_32BIT; /* its search begins at random */
+    return flags & ~MW_MAP_HUGETLB;
+}
+
+static void make_mmap(struct generator *g, struct step *s)
+{
+    s->flags = mmap_flags(g);
+    s->prot = some_prot(g);
+    s->file = FILE_NONE;
+    if (one_in(g, 3)) {
+        static const int8_t which[] = { FILE_RW, FILE_RW, FILE_RW, FILE_SMALL, FILE_RO, FILE_RO,
+                                        FILE_WO, FILE_PIPE };
+        s->file = which[below(g, one_in(g, 4) ? 8 : 6)];
+        s->more = below(g, 16) * PAGE;
+        if (one_in(g, 2)) /* offsets that go on from the arena's start invite merging */
+            s->more = (s->addr - ARENA) & 0xfffff000u;
+        if (g->hostile && one_in(g, 30))
+            s->more = hostile(g);
+    }
+    if (s->file == FILE_NONE ? !one_in(g, 60) : one_in(g, 60))
+        s->flags |= MW_MAP_ANONYMOUS;
+    if (s->file != FILE_NONE && !(s->flags & MW_MAP_ANONYMOUS) && g->hostile && one_in(g, 60))
+        s->flags |= MW_MAP_HUGETLB; /* an ordinary file is none of theirs */
+    if (!(s->flags & MW_MAP_FIXED) && one_in(g, 2))
+        s->addr = 0;
+    if (!is_bearable(s))
+        s->len = 7 * PAGE;
+}
+
+static void make_mremap(struct generator *g, struct step *s)
+{
+    static const uint8_t table[] = { 0, 1, 1, 1, 3, 3, 3, 3, 3, 5, 7 };
+    struct mw_vma v;
+    s->flags = table[below(g, sizeof table)];
+    if (one_in(g, 60))
+        s->flags ^= 1u << below(g, 5);
+    if (one_in(g, 2) && model_next_vma(s->addr, &v) && v.start < FILL && v.end - v.start < HUGE) {
+        s->addr = v.start; /* a whole mapping, or its end */
+        if (one_in(g, 3))
+            s->addr += below(g, (v.end - v.start) / PAGE) * PAGE;
+        s->len = v.end - s->addr;
+    }
+    if (one_in(g, 24))
+        s->len = 0;
+    s->more = one_in(g, 2) ? s->len : some_len(g, s->addr);
+    if (one_in(g, 8))
+        s->more = s->len + (below(g, 5) - 2) * PAGE;
+    s->to = some_addr(g);
+    if (!is_bearable(s))
+        s->more = 7 * PAGE;
+}
+
+static void make_brk(struct generator *g, struct step *s)
+{
+    s->addr = HEAP + below(g, 8) * PAGE + (one_in(g, 4) ? below(g, PAGE) : 0);
+    if (one_in(g, 12))
+        s->addr = HEAP - below(g, 3 * PAGE);
+    if (g->hostile && one_in(g, 20))
+        s->addr = hostile(g);
+    if (s->addr > HEAP + (1ull << 20) && s->addr < TASK_END)
+        s->addr = HEAP + 3 * PAGE; /* never a heap that goes on into other things */
+}
+
+static uint64_t heap_page(struct generator *g)
+{
+    return HEAP + (below(g, 12) - 3) * PAGE;
+}
+
+static enum step_kind some_call(struct generator *g)
+{
+    uint64_t dice = below(g, 100);
+    enum step_kind kind = dice < 34   ? STEP_MMAP
+                          : dice < 44 ? STEP_MUNMAP
+                          : dice < 64 ? STEP_MPROTECT
+                          : dice < 95 ? STEP_MREMAP
+                                      : STEP_BRK;
+    return kind == STEP_BRK && !sys.heap ? STEP_MPROTECT : kind;
+}
+
+static void make_call(struct generator *g, struct step *s)
+{
+    do
+        s->kind = (uint8_t)some_call(g);
+    while (g->only && !(g->only >> s->kind & 1));
+    s->addr = sys.heap && one_in(g, 40) ? heap_page(g) : some_addr(g);
+    s->len = some_len(g, s->addr);
+    if (s->kind == STEP_MMAP)
+        make_mmap(g, s);
+    else if (s->kind == STEP_MREMAP)
+        make_mremap(g, s);
+    else if (s->kind == STEP_MPROTECT)
+        s->prot = some_prot(g);
+    else if (s->kind == STEP_BRK)
+        make_brk(g, s);
+    if (s->kind == STEP_MPROTECT && g->hostile && one_in(g, 30))
+        s->prot |= (one_in(g, 3) ? MW_PROT_GROWSUP : MW_PROT_GROWSDOWN) |
+                   (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
+}
+
+/* ---- the other steps ---- */
+
+/* A piece of one mapping of the arena; false: there is none. */
+static bool some_piece(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    uint64_t from = some_page(g), pages;
+    if (!model_next_vma(from, &v) || v.start < ZONE_LOW || v.end > FILL)
+        return false;
+    pages = (v.end - v.start) / PAGE;
+    s->addr = v.start + (one_in(g, 2) ? below(g, pages) * PAGE : 0);
+    s->len = one_in(g, 2) ? v.end - s->addr : PAGE;
+    return true;
+}
+
+static void make_limit(struct generator *g, struct step *s)
+{
+    s->kind = STEP_LIMIT;
+    s->prot = (uint32_t)below(g, 4);
+    s->len = below(g, 40);
+    if (g->locks && one_in(g, 3))
+        s->prot = MW_LIMIT_MEMLOCK;
+    if (s->prot == MW_LIMIT_MEMLOCK && one_in(g, 4))
+        s->len = 0;
+    if (s->prot == MW_LIMIT_STACK) /* the program's own stack must fit */
+        s->len = 8 + below(g, 64);
+    if (s->prot == MW_LIMIT_DATA && one_in(g, 4)) /* less than is in use: the heap's own rule */
+        s->flags = 1, s->len = 1 + below(g, 12);
+    if (one_in(g, 4))
+        s->len = UINT64_MAX;
+}
+
+/* Circumstances, rare or at the start. Nothing fits: a check. */
+static void make_other(struct generator *g, int i, struct step *s)
+{
+    s->kind = one_in(g, 4) ? STEP_BYTES : STEP_COUNTERS;
+    if (g->limits && one_in(g, 2))
+        make_limit(g, s);
+    else if (g->unprivileged && sys.privileged && one_in(g, 2))
+        s->kind = STEP_CAPS, s->flags = one_in(g, 3);
+    else if (g->locks && one_in(g, 12))
+        s->kind = STEP_FUTURE, s->flags = one_in(g, 2) ? 1 : 3;
+    else if (g->seals && one_in(g, 2) && some_piece(g, s))
+        s->kind = STEP_SEAL;
+    else if (g->forks && !g->forked && i > 20)
+        s->kind = STEP_FORK;
+    else if (one_in(g, 3) && some_piece(g, s)) {
+        static const uint32_t flag[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP };
+        s->kind = STEP_ADVISE;
+        s->flags = flag[below(g, 2)];
+    }
+    if (s->kind == STEP_FUTURE && !sys.privileged)
+        s->kind = STEP_COUNTERS;
+}
+
+static void make_fill(struct generator *g, struct step *s)
+{
+    struct mw_stats now;
+    uint64_t room, spare = below(g, 9);
+    mw_stats(model.space, &now);
+    s->kind = STEP_FILL;
+    room = sys.max_map_count > now.map_count ? sys.max_map_count - now.map_count : 0;
+    s->len = room > spare ? room - spare : room;
+    g->filled = true;
+}
+
+static void make_access(struct generator *g, struct step *s)
+{
+    uint64_t dice = below(g, 20);
+    s->kind = dice < 14 ? STEP_STORE : dice < 18 ? STEP_LOAD : dice < 19 ? STEP_COPY_IN
+                                                                      : STEP_COPY_OUT;
+    s->addr = sys.heap && one_in(g, 20) ? heap_page(g) : some_addr(g);
+    s->addr &= ~(PAGE - 1);
+    s->to = ++g->value + 1000;
+    if (s->kind == STEP_COPY_IN || s->kind == STEP_COPY_OUT) {
+        s->len = 1 + below(g, 6 * PAGE);
+        s->addr += one_in(g, 2) ? below(g, PAGE) : 0;
+    }
+}
+
+void generate_step(struct generator *g, int i, struct step *s)
+{
+    uint64_t dice = below(g, 100);
+    for (int tries = 0; tries < 8; tries++) {
+        memset(s, 0, sizeof *s);
+        s->file = FILE_NONE;
+        if (i == 40 && g->fills && !g->filled)
+            make_fill(g, s);
+        else if (dice < 86)
+            make_call(g, s);
+        else if (dice < 97)
+            make_access(g, s);
+        else
+            make_other(g, i, s);
+        if (step_is_safe(s))
+            return;
+    }
+    memset(s, 0, sizeof *s);
+    s->file = FILE_NONE;
+    s->kind = STEP_LOAD;
+    s->addr = ARENA + below(g, WINDOW) * PAGE;
+}
+
+void generate_result(struct generator *g, const struct step *s, int64_t result)
+{
+    if (s->kind == STEP_FUTURE && !s->skipped)
+        g->future = s->flags;
+    g->forked = g->forked || s->kind == STEP_FORK;
+    if (s->kind < STEP_CALLS && s->addr % PAGE == 0) {
+        remember(g, s->addr);
+        if (s->len % PAGE == 0 && s->len < 1u << 30)
+            remember(g, s->addr + s->len);
+        if (s->kind == STEP_MREMAP && s->to % PAGE == 0)
+            remember(g, s->to);
+    }
+    if (result > 0)
+        remember(g, (uint64_t)result);
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.c - makes a step in the engine: a Mapwright space set up like this
+ * process. It allocates from one range of its own, so that nothing of the
+ * process's layout changes while steps are made.
+ */
+#include "system.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define POOL_FRAMES 8192ull
+#define HOARD (24ull << 20)
+#define POOL_AT 0x100000000000ull
+#define LARGE_CLASSES 16u
+
+struct model model;
+uint32_t model_version = MW_LINUX_NEWEST;
+
+static struct mw_frames *frames;
+static struct mw_object *other; /* what the program's own mappings map */
+static int other_mark, file_mark[FILES];
+static struct mw_port port;
+
+/* ---- memory for the engine's structs ---- */
+
+struct chunk {
+    struct chunk *next;
+};
+
+static struct {
+    unsigned char *base;
+    size_t used;
+    int64_t live;
+    struct chunk *small[129]; /* by size / 16, up to 2 KiB */
+    struct chunk *large[LARGE_CLASSES]; /* by power of two above that */
+} hoard;
+
+static struct chunk **class_of(size_t *size)
+{
+    uint32_t n = 0;
+    *size = (*size + 15) & ~(size_t)15;
+    if (*size <= 2048)
+        return &hoard.small[*size / 16];
+    while ((size_t)4096 << n < *size)
+        n++;
+    *size = (size_t)4096 << n;
+    return &hoard.large[n < LARGE_CLASSES ? n : LARGE_CLASSES - 1];
+}
+
+static void *hoard_alloc(void *ctx, size_t size)
+{
+    struct chunk **head = class_of(&size), *c = *head;
+    (void)ctx;
+    if (c != NULL) {
+        *head = c->next;
+    } else {
+        if (size > HOARD - hoard.used)
+            return NULL;
+        c = (struct chunk *)(void *)(hoard.base + hoard.used);
+        hoard.used += size;
+    }
+    hoard.live++;
+    return c;
+}
+
+static void hoard_free(void *ctx, void *p, size_t size)
+{
+    struct chunk **head = class_of(&size), *c = p;
+    (void)ctx;
+    c->next = *head;
+    *head = c;
+    hoard.live--;
+}
+
+bool model_prepare(void)
+{
+    void *p;
+    if (hoard.base != NULL)
+        return true;
+    p = mmap((void *)(uintptr_t)POOL_AT, POOL_FRAMES * PAGE + HOARD, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    hoard.base = (unsigned char *)p + POOL_FRAMES * PAGE;
+    port = (struct mw_port){ .alloc = hoard_alloc, .free = hoard_free };
+    return true;
+}
+
+/* ---- files ---- */
+
+static int read_page(void *ctx, uint64_t index, void *page)
+{
+    uint32_t value = 100 + (uint32_t)index;
+    int which = (int)((int *)ctx - file_mark);
+    if (index * PAGE + sizeof value <= file_bytes(which))
+        memcpy(page, &value, sizeof value);
+    return 0;
+}
+
+static const struct mw_object_ops file_ops = { .read = read_page };
+
+static bool open_objects(void)
+{
+    static const uint32_t mode[FILES] = {
+        [FILE_RW] = MW_FILE_READ | MW_FILE_WRITE, [FILE_SMALL] = MW_FILE_READ | MW_FILE_WRITE,
+        [FILE_RO] = MW_FILE_READ, [FILE_WO] = MW_FILE_WRITE,
+        [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | MW_FILE_NOEXEC,
+    };
+    for (int i = 0; i < FILES; i++) {
+        model.file[i].mode = mode[i];
+        if (mw_object_create(&port, frames, &file_ops, &file_mark[i], file_bytes(i), 0,
+                             &model.file[i].object) != 0)
+            return false;
+    }
+    return mw_object_create(&port, NULL, NULL, &other_mark, 1ull << 46, MW_OBJ_NOMERGE, &other) ==
+           0;
+}
+
+/* ---- the space ---- */
+
+static void configure(struct mw_config *c)
+{
+    uint64_t third = TASK_END / 3;
+    mw_config_init(c, &port);
+    c->frames = frames;
+    c->linux_version = model_version;
+    c->options = (sys.thp ? MW_OPT_THP : 0) | (sys.exec_only ? MW_OPT_EXEC_ONLY : 0) |
+                 MW_OPT_DEFECTS;
+    c->caps = sys.caps;
+    c->overcommit = sys.overcommit;
+    c->task_size = TASK_END;
+    c->min_addr = sys.fixed_min;
+    c->min_hint = sys.min_addr;
+    c->mmap_base = sys.mmap_base;
+    c->low_base = (third + PAGE - 1) & ~(PAGE - 1);
+    c->brk_start = sys.heap ? HEAP : 0;
+    c->data_size = sys.heap ? 3 * PAGE : 0;
+    c->limit_memlock = sys.memlock;
+    c->limit_stack = sys.stack_limit;
+    c->max_map_count = sys.max_map_count;
+    c->ram_pages = sys.ram_pages;
+}
+
+static bool import_own(void)
+{
+    for (int i = 0; i < sys.owned; i++) {
+        const struct seen *s = &sys.own[i];
+        struct mw_vma v = {
+            .start = s->start, .end = s->end, .object = other,
+            .flags = (s->prot & 7u) | sys.own_flags[i] | MW_VM_MAYREAD | MW_VM_MAYWRITE |
+                     MW_VM_MAYEXEC,
+        };
+        if (s->prot & MW_VM_SHARED)
+            v.flags |= MW_VM_SHARED | MW_VM_MAYSHARE;
+        if (mw_import(model.space, &v) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool model_open(void)
+{
+    struct mw_config config;
+    if (!model_prepare())
+        return false;
+    hoard.used = 0;
+    hoard.live = 0;
+    memset(hoard.small, 0, sizeof hoard.small);
+    memset(hoard.large, 0, sizeof hoard.large);
+    memset(&model, 0, sizeof model);
+    if (mw_frames_create(&port, hoard.base - POOL_FRAMES * PAGE, POOL_FRAMES * PAGE, 12, &frames) !=
+            0 ||
+        !open_objects())
+        return false;
+    configure(&config);
+    model.bytes = true;
+    return mw_space_create(&config, &model.space) == 0 && import_own();
+}
+
+const char *model_close(void)
+{
+    const char *what = NULL;
+    if (mw_check(model.space, &what) != 0)
+        return what;
+    mw_space_destroy(model.space);
+    for (int i = 0; i < FILES; i++)
+        mw_object_put(model.file[i].object);
+    mw_object_put(other);
+    if (mw_frames_free(frames) != mw_frames_total(frames))
+        return "the engine lost page frames";
+    if (mw_frames_destroy(frames) != 0)
+        return "the engine's pool stays busy";
+    return hoard.live != 0 ? "the engine lost memory" : NULL;
+}
+
+/* ---- steps ---- */
+
+static int64_t call_step(const struct step *s)
+{
+    struct mw_space *space = model.space;
+    switch (s->kind) {
+    case STEP_MMAP:
+        return mw_mmap(space, s->addr, s->len, s->prot, s->flags,
+                       s->file == FILE_NONE ? NULL : &model.file[s->file], s->more, &model.why);
+    case STEP_MUNMAP:
+        return mw_munmap(space, s->addr, s->len, &model.why);
+    case STEP_MPROTECT:
+        return mw_mprotect(space, s->addr, s->len, s->prot, &model.why);
+    case STEP_MREMAP:
+        return mw_mremap(space, s->addr, s->len, s->more, s->flags, s->to, &model.why);
+    default:
+        return (int64_t)mw_brk(space, s->addr, &model.why);
+    }
+}
+
+bool model_not_modelled(int64_t result)
+{
+    return result == -MW_ENOSYS ||
+           (model.why.err == MW_ENOMEM && strcmp(mw_why_name(&model.why), "no_memory") == 0);
+}
+
+/* Whether a write there may reach a file. */
+static void note_dirty(uint64_t addr, uint64_t len)
+{
+    struct mw_vma v;
+    for (uint64_t a = addr; !model.dirty && mw_find_vma(model.space, a, &v) && v.start < addr + len;
+         a = v.end)
+        model.dirty = v.object != NULL && v.flags & MW_VM_MAYSHARE;
+}
+
+static int64_t copy_step(const struct step *s)
+{
+    static unsigned char buf[COPY_MAX];
+    uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX;
+    if (s->kind == STEP_COPY_OUT)
+        return (int64_t)mw_read(model.space, s->addr, buf, len, NULL);
+    if (buf[1] != copy_pattern(1) || buf[COPY_MAX - 1] != copy_pattern(COPY_MAX - 1))
+        for (uint32_t i = 0; i < COPY_MAX; i++)
+            buf[i] = copy_pattern(i);
+    note_dirty(s->addr, len);
+    return (int64_t)mw_write(model.space, s->addr, buf, len, NULL);
+}
+
+static int64_t limit_step(const struct step *s)
+{
+    struct mw_stats now;
+    uint64_t base = 0;
+    mw_stats(model.space, &now);
+    if (s->prot <= MW_LIMIT_DATA && !s->flags)
+        base = s->prot == MW_LIMIT_AS ? now.total : now.data;
+    if (s->len != UINT64_MAX)
+        base = (base + s->len) * PAGE;
+    else
+        base = s->prot == MW_LIMIT_MEMLOCK ? sys.memlock
+               : s->prot == MW_LIMIT_STACK ? sys.stack_limit
+                                           : MW_UNLIMITED;
+    mw_set_limit(model.space, (enum mw_limit)s->prot, base);
+    return 0;
+}
+
+static int64_t fill_step(const struct step *s)
+{
+    for (uint64_t i = 0; i < s->len; i++) {
+        uint32_t prot = i & 1 ? MW_PROT_READ : MW_PROT_READ | MW_PROT_WRITE;
+        int64_t r = mw_mmap(model.space, FILL + i * PAGE, PAGE, prot,
+                            MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, &model.why);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/*
+ * A space like a forked child's: the same mappings, their private pages
+ * inherited, each with an identity of its own.
+ */
+static int64_t fork_step(void)
+{
+    uint64_t identities = 0;
+    struct mw_config config = *mw_space_config(model.space);
+    struct mw_space *child;
+    struct mw_stats now;
+    struct mw_vma v;
+    if (mw_space_create(&config, &child) != 0)
+        return -MW_ENOMEM;
+    for (uint64_t a = 0; mw_find_vma(model.space, a, &v); a = v.end) {
+        if (v.flags & MW_VM_DONTCOPY)
+            continue;
+        v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
+        if (v.anon != 0)
+            v.anon = v.flags & MW_VM_WIPEONFORK ? 0 : ++identities | MW_ANON_FORKED;
+        if (mw_import(child, &v) != 0)
+            return -MW_ENOMEM;
+    }
+    mw_stats(model.space, &now);
+    if (sys.heap)
+        mw_set_brk(child, now.brk_start, now.brk);
+    mw_space_destroy(model.space);
+    model.space = child;
+    model.bytes = false;
+    model.future = 0;
+    return 0;
+}
+
+static int64_t flags_step(const struct step *s)
+{
+    uint64_t set = s->kind == STEP_SEAL ? MW_VM_SEALED : s->flags;
+    uint64_t clear = set == MW_VM_RAND_READ ? MW_VM_SEQ_READ : 0;
+    return mw_import_flags(model.space, s->addr, s->addr + s->len, clear, set, true);
+}
+
+int64_t model_step(const struct step *s)
+{
+    model.why.err = 0;
+    switch (s->kind) {
+    case STEP_COPY_IN:
+    case STEP_COPY_OUT:
+        return copy_step(s);
+    case STEP_SEAL:
+    case STEP_ADVISE:
+        return flags_step(s);
+    case STEP_LIMIT:
+        return limit_step(s);
+    case STEP_CAPS:
+        mw_set_caps(model.space, s->flags ? sys.caps : 0);
+        return 0;
+    case STEP_FUTURE:
+        mw_set_future(model.space, s->flags);
+        model.future = s->flags;
+        return 0;
+    case STEP_FILL:
+        return fill_step(s);
+    case STEP_FORK:
+        return fork_step();
+    default:
+        return call_step(s);
+    }
+}
+
+/* ---- accesses ---- */
+
+static enum met met_of(enum mw_fault_result r)
+{
+    switch (r) {
+    case MW_FAULT_OK:
+        return MET_OK;
+    case MW_FAULT_SEGV_MAPERR:
+        return MET_MAPERR;
+    case MW_FAULT_SEGV_ACCERR:
+        return MET_ACCERR;
+    case MW_FAULT_BUS_ADRERR:
+        return MET_BUS;
+    default:
+        return MET_OTHER;
+    }
+}
+
+enum met model_store(uint64_t addr, uint32_t value)
+{
+    enum mw_fault_result r;
+    note_dirty(addr, sizeof value);
+    return mw_write(model.space, addr, &value, sizeof value, &r) == sizeof value ? MET_OK
+                                                                                 : met_of(r);
+}
+
+enum met model_load(uint64_t addr, uint32_t *value)
+{
+    enum mw_fault_result r;
+    return mw_read(model.space, addr, value, sizeof *value, &r) == sizeof *value ? MET_OK
+                                                                                 : met_of(r);
+}
+
+/* ---- looking ---- */
+
+static int file_of_object(const struct mw_object *object)
+{
+    void *ctx;
+    if (object == NULL)
+        return AREA_ANONYMOUS;
+    ctx = mw_object_ctx(object);
+    if (ctx == NULL)
+        return AREA_SHARED_ANONYMOUS;
+    return ctx == &other_mark ? AREA_OTHER : (int)((int *)ctx - file_mark);
+}
+
+bool model_next_vma(uint64_t addr, struct mw_vma *out)
+{
+    return mw_find_vma(model.space, addr, out);
+}
+
+bool model_next(uint64_t addr, struct seen *out)
+{
+    struct mw_vma v;
+    if (!mw_find_vma(model.space, addr, &v))
+        return false;
+    out->start = v.start;
+    out->end = v.end;
+    out->prot = (uint32_t)(v.flags & 7u) | (v.flags & MW_VM_MAYSHARE ? 8u : 0);
+    out->file = file_of_object(v.object);
+    out->offset = v.object ? v.offset : 0;
+    return true;
+}
+
+void model_counters(struct counted *out)
+{
+    struct mw_stats s;
+    mw_stats(model.space, &s);
+    out->total = (int64_t)s.total;
+    out->data = (int64_t)s.data;
+    out->stack = (int64_t)s.stack;
+    out->locked = (int64_t)s.locked;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c - makes the steps of one episode on both sides and compares. */
+#include "conform.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SCAN_EVERY 32
+#define SCAN_AREAS 400
+
+static struct slot *slot;
+static bool strict;
+static bool locked; /* some memory was locked in this episode */
+static bool counters_known;
+
+static bool differ(int step, const char *what, int64_t by_system, int64_t by_engine)
+{
+    struct disagreement *d = &slot->d;
+    d->step = step;
+    snprintf(d->what, sizeof d->what, "%s", what);
+    d->system = by_system;
+    d->engine = by_engine;
+    d->why = model.why;
+    return false;
+}
+
+/* ---- layouts ---- */
+
+/* Of the program's own mappings the engine knows no more than where they are. */
+static bool same_area(const struct seen *by_system, const struct seen *by_engine)
+{
+    return by_system->start == by_engine->start && by_system->end == by_engine->end &&
+           (by_engine->file == AREA_OTHER ||
+            (by_system->offset == by_engine->offset && by_system->prot == by_engine->prot &&
+             by_system->file == by_engine->file));
+}
+
+/* Compares what touches [lo, hi), piece by piece. */
+static bool same_pages(uint64_t lo, uint64_t hi)
+{
+    struct seen e;
+    bool mapped = false;
+    if (hi - lo > 96 * PAGE)
+        hi = lo + 96 * PAGE;
+    for (uint64_t a = lo; a < hi; a += PAGE) {
+        mapped = model_next(a, &e) && e.start <= a;
+        if (mapped != sys_is_mapped(a))
+            return false;
+    }
+    return true;
+}
+
+static bool same_layout(uint64_t lo, uint64_t hi)
+{
+    struct seen k, e;
+    if (sys.look == LOOK_PROBE)
+        return same_pages(lo, hi);
+    for (int n = 0; lo < hi && n < SCAN_AREAS; n++) {
+        bool has_k = sys_next(lo, &k) && k.start < hi;
+        bool has_e = model_next(lo, &e) && e.start < hi;
+        if (!has_k && !has_e)
+            return true;
+        if (has_k != has_e || !same_area(&k, &e))
+            return false;
+        lo = k.end;
+    }
+    return true;
+}
+
+/* Everywhere but the program's own surroundings. */
+static bool same_everywhere(void)
+{
+    static const struct mw_range zone[] = {
+        { 0, LOW_ZONE_END }, { 1ull << 30, 1ull << 31 }, { ZONE_LOW, FILL - PAGE },
+    };
+    if (sys.look == LOOK_PROBE)
+        return same_pages(ARENA, ARENA + 80 * PAGE);
+    for (size_t i = 0; i < sizeof zone / sizeof zone[0]; i++)
+        if (!same_layout(zone[i].start, zone[i].end))
+            return false;
+    return sys.owned == 0 || same_layout(TASK_END / 2 + TASK_END / 4, sys.mmap_base);
+}
+
+static void keep_areas(struct seen *out, int *n, bool (*next)(uint64_t, struct seen *))
+{
+    static const struct mw_range zone[] = { { 0, LOW_ZONE_END }, { 1ull << 30, 1ull << 31 },
+                                            { ZONE_LOW, FILL - PAGE },
+                                            { TASK_END / 2, TASK_END - (1ull << 30) } };
+    *n = 0;
+    for (size_t i = 0; i < sizeof zone / sizeof zone[0]; i++)
+        for (uint64_t a = zone[i].start; a < zone[i].end && *n < 48;) {
+            struct seen *s = &out[*n];
+            if (!next(a, s) || s->start >= zone[i].end)
+                break;
+            a = s->end;
+            if (s->file != AREA_OTHER && !sys_precious(s->start, s->end - s->start))
+                ++*n;
+        }
+}
+
+/* For the report: what both sides have mapped. */
+static void keep_layouts(void)
+{
+    struct disagreement *d = &slot->d;
+    sys_changed();
+    keep_areas(d->engine_area, &d->engine_areas, model_next);
+    if (sys.look != LOOK_PROBE)
+        keep_areas(d->system_area, &d->system_areas, sys_next);
+}
+
+/* ---- checks ---- */
+
+static bool same_counters(int i)
+{
+    struct counted k, e;
+    static struct counted offset;
+    if (!sys_counters(&k))
+        return true;
+    model_counters(&e);
+    if (i < 0) { /* once a process: what the engine was not told of */
+        offset = (struct counted){ k.total - e.total, k.data - e.data, k.stack - e.stack,
+                                   k.locked - e.locked };
+        counters_known = true;
+        return true;
+    }
+    if (!counters_known)
+        return true;
+    if (k.total - e.total != offset.total)
+        return differ(i, "VmSize", k.total, e.total + offset.total);
+    if (k.data - e.data != offset.data)
+        return differ(i, "VmData", k.data, e.data + offset.data);
+    if (k.stack - e.stack != offset.stack)
+        return differ(i, "VmStk", k.stack, e.stack + offset.stack);
+    if (k.locked - e.locked != offset.locked)
+        return differ(i, "VmLck", k.locked, e.locked + offset.locked);
+    return true;
+}
+
+/* The first word of a page, or the signal. */
+static bool same_word(int i, uint64_t addr)
+{
+    uint32_t k = 0, e = 0;
+    enum met by_system = sys_load(addr, &k), by_engine = model_load(addr, &e);
+    if (by_engine == MET_OTHER) /* out of frames */
+        return true;
+    slot->tally.accesses++;
+    slot->d.addr = addr;
+    if (by_system != by_engine)
+        return differ(i, "the signal of a load", (int64_t)by_system, (int64_t)by_engine);
+    if (by_system == MET_OK && k != e)
+        return differ(i, "bytes", k, e);
+    return true;
+}
+
+/* Reads pages of the arena, mapped ones above all. */
+static bool same_bytes(int i)
+{
+    struct mw_vma v;
+    int n = 0;
+    if (!model.bytes)
+        return true;
+    for (uint64_t a = ZONE_LOW; n < 48 && model_next_vma(a, &v) && v.start < FILL; a = v.end) {
+        for (uint64_t p = v.start; p < v.end && p < v.start + 6 * PAGE; p += PAGE, n++)
+            if (!same_word(i, p))
+                return false;
+        if (v.end > v.start + 8 * PAGE && !same_word(i, v.end - PAGE))
+            return false;
+    }
+    return true;
+}
+
+/* ---- steps ---- */
+
+static bool access_step(int i, const struct step *s)
+{
+    enum met k, e;
+    slot->tally.accesses++;
+    if (s->kind == STEP_LOAD) {
+        if (model.bytes)
+            return same_word(i, s->addr);
+        return true;
+    }
+    e = model_store(s->addr, (uint32_t)s->to);
+    if (e == MET_OTHER)
+        return true;
+    k = sys_store(s->addr, (uint32_t)s->to);
+    sys_changed();
+    return k == e || differ(i, "the signal of a store", (int64_t)k, (int64_t)e);
+}
+
+static bool grows(const struct step *s)
+{
+    return (s->more + PAGE - 1) / PAGE > (s->len + PAGE - 1) / PAGE;
+}
+
+/*
+ * Where the system chooses other places than Linux, the engine follows: the
+ * same request at the system's address. False: it is no such request.
+ */
+static bool follows(struct step *s, int64_t *k, int64_t *e)
+{
+    struct step fixed = *s;
+    if (sys.exact || (s->kind != STEP_MMAP && s->kind != STEP_MREMAP))
+        return false;
+    if (s->kind == STEP_MMAP && s->flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE))
+        return false;
+    if (s->kind == STEP_MREMAP &&
+        (s->flags != MW_MREMAP_MAYMOVE || s->len == 0 || !grows(s))) /* nothing to choose */
+        return false;
+    *k = sys_step(s);
+    if (*k > 0 && (uint64_t)*k != s->addr) {
+        if (s->kind == STEP_MREMAP)
+            fixed.to = (uint64_t)*k;
+        else
+            fixed.addr = (uint64_t)*k;
+        fixed.flags |= s->kind == STEP_MMAP ? MW_MAP_FIXED_NOREPLACE : MW_MREMAP_FIXED;
+    }
+    *e = model_step(&fixed);
+    return true;
+}
+
+/* What the step answered, by both. False: the engine can't tell, so it was not made. */
+static bool both(struct step *s, int64_t *k, int64_t *e)
+{
+    if (follows(s, k, e))
+        return true;
+    *e = model_step(s);
+    if (model_not_modelled(*e)) {
+        s->skipped = true;
+        return false;
+    }
+    *k = sys_step(s);
+    return true;
+}
+
+static bool same_around(const struct step *s, int64_t result)
+{
+    uint64_t at = s->addr & ~(PAGE - 1);
+    if (s->kind == STEP_MMAP || (s->kind == STEP_MREMAP && result > 0))
+        at = (uint64_t)result & ~(PAGE - 1);
+    return same_layout(at, at + PAGE);
+}
+
+static bool call_step(int i, struct step *s)
+{
+    int64_t k, e;
+    struct mw_stats before, after;
+    mw_stats(model.space, &before);
+    if (!both(s, &k, &e)) {
+        slot->tally.skipped++;
+        return true;
+    }
+    if (k != e)
+        return differ(i, "result", k, e);
+    mw_stats(model.space, &after);
+    cover_call(&slot->tally, s, e, &before, &after);
+    locked = locked || after.locked != 0;
+    if (strict ? !same_everywhere() : (e >= 0 && s->kind != STEP_BRK && !same_around(s, e)))
+        return differ(i, "layout", k, e);
+    return true;
+}
+
+static bool other_step(int i, struct step *s)
+{
+    int64_t k, e;
+    slot->tally.others++;
+    if (s->kind == STEP_COUNTERS)
+        return same_counters(i);
+    if (s->kind == STEP_BYTES)
+        return same_bytes(i);
+    if (s->kind == STEP_FUTURE && sys_step(s) != 0) /* not allowed, by its own rules */
+        return true;
+    e = model_step(s);
+    k = s->kind == STEP_FUTURE ? 0 : sys_step(s);
+    if (s->kind == STEP_ADVISE && k == -MW_EINVAL) /* a system without it: no more of this */
+        return true;
+    if (k != e)
+        return differ(i, "result", k, e);
+    if (s->kind == STEP_FORK)
+        same_counters(-1);
+    return !strict || same_everywhere() || differ(i, "layout", k, e);
+}
+
+static bool one_step(int i, struct step *s)
+{
+    bool ok;
+    s->skipped = !step_is_safe(s);
+    if (s->skipped)
+        return true;
+    slot->tally.by_kind[s->kind]++;
+    if (s->kind < STEP_CALLS)
+        ok = call_step(i, s);
+    else if (s->kind == STEP_STORE || s->kind == STEP_LOAD)
+        ok = access_step(i, s);
+    else
+        ok = other_step(i, s);
+    return ok;
+}
+
+static bool all_steps(struct generator *g)
+{
+    struct episode *e = &slot->episode;
+    for (int i = 0; i < e->n; i++) {
+        struct step *s = &e->step[i];
+        if (g)
+            generate_step(g, i, s);
+        if (s->dropped)
+            continue;
+        if (!one_step(i, s))
+            return false;
+        if (g)
+            generate_result(g, s, 0);
+        if (!strict && i % SCAN_EVERY == SCAN_EVERY - 1 && !same_everywhere())
+            return differ(i, "layout", 0, 0);
+    }
+    if (!same_everywhere())
+        return differ(e->n - 1, "layout", 0, 0);
+    if (g && g->episode % 4 != 0) /* these take their time */
+        return g->episode % 2 != 0 || same_bytes(e->n - 1);
+    return same_bytes(e->n - 1) && same_counters(e->n - 1);
+}
+
+bool run_episode(struct slot *of, struct generator *g, bool thorough)
+{
+    static bool dirty;
+    struct counted after;
+    const char *left;
+    slot = of;
+    strict = thorough;
+    slot->d.step = -1;
+    locked = false;
+    if (g)
+        slot->episode.n = g->n;
+    sys_begin(dirty);
+    dirty = false;
+    if (!model_open())
+        return differ(0, "the engine could not start", 0, 0);
+    if (!counters_known)
+        same_counters(-1);
+    if (!all_steps(g)) {
+        keep_layouts();
+        return false;
+    }
+    dirty = model.dirty;
+    sys_wipe();
+    slot->stale = locked && sys_counters(&after) && after.locked != 0;
+    left = model_close();
+    return left == NULL || differ(slot->episode.n - 1, left, 0, 0);
+}
+
+/* ---- the engine alone ---- */
+
+static int64_t expected_step(const struct step *s, uint32_t *value)
+{
+    if (s->kind == STEP_STORE)
+        return (int64_t)model_store(s->addr, (uint32_t)s->to);
+    if (s->kind == STEP_LOAD)
+        return (int64_t)model_load(s->addr, value);
+    if (s->kind == STEP_COUNTERS || s->kind == STEP_BYTES)
+        return 0;
+    return model_step(s);
+}
+
+bool model_expect(const struct episode *e, struct expectation *out)
+{
+    struct counted before, after;
+    if (!model_open())
+        return false;
+    model_counters(&before);
+    for (int i = 0; i < e->n; i++) {
+        out->result[i] = expected_step(&e->step[i], &out->value[i]);
+        if (e->step[i].kind < STEP_CALLS && model_not_modelled(out->result[i]))
+            return false;
+    }
+    model_counters(&after);
+    out->used = (struct counted){ after.total - before.total, after.data - before.data,
+                                  after.stack - before.stack, after.locked - before.locked };
+    keep_areas(out->area, &out->areas, model_next);
+    return true;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* step.c - steps as text: for people, and in corpus files. */
+#include "conform.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const step_name[STEP_KINDS] = {
+    "mmap", "munmap", "mprotect", "mremap", "brk", "store", "load", "copy_in", "copy_out",
+    "mseal", "madvise", "setrlimit", "capabilities", "mlockall", "fill", "fork", "counters",
+    "bytes",
+};
+const char *const file_name[FILES] = { "file", "small_file", "read_only_file", "write_only_file",
+                                       "pipe" };
+const char *const met_name[MET_OTHER + 1] = {
+    "ok", "SIGSEGV (not mapped)", "SIGSEGV (not permitted)", "SIGBUS", "another signal",
+};
+
+struct word {
+    const char *name;
+    uint32_t bit;
+};
+
+static const struct word prot_words[] = {
+    { "PROT_READ", 1 }, { "PROT_WRITE", 2 }, { "PROT_EXEC", 4 }, { "PROT_SEM", 8 },
+    { "PROT_GROWSDOWN", 0x01000000 }, { "PROT_GROWSUP", 0x02000000 }, { NULL, 0 },
+};
+static const struct word map_words[] = {
+    { "MAP_FIXED", 0x10 }, { "MAP_ANONYMOUS", 0x20 }, { "MAP_32BIT", 0x40 },
+    { "MAP_GROWSDOWN", 0x100 }, { "MAP_DENYWRITE", 0x800 }, { "MAP_EXECUTABLE", 0x1000 },
+    { "MAP_LOCKED", 0x2000 }, { "MAP_NORESERVE", 0x4000 }, { "MAP_POPULATE", 0x8000 },
+    { "MAP_NONBLOCK", 0x10000 }, { "MAP_STACK", 0x20000 }, { "MAP_HUGETLB", 0x40000 },
+    { "MAP_SYNC", 0x80000 }, { "MAP_FIXED_NOREPLACE", 0x100000 }, { NULL, 0 },
+};
+static const struct word remap_words[] = {
+    { "MREMAP_MAYMOVE", 1 }, { "MREMAP_FIXED", 2 }, { "MREMAP_DONTUNMAP", 4 }, { NULL, 0 },
+};
+
+static void words(char *buf, size_t size, uint32_t value, const struct word *w, const char *zero)
+{
+    size_t n = strlen(buf);
+    for (; w->name; w++)
+        if (value & w->bit) {
+            n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " | " : "", w->name);
+            value &= ~w->bit;
+        }
+    if (value)
+        snprintf(buf + n, size - n, "%s0x%x", n ? " | " : "", value);
+    else if (n == 0)
+        snprintf(buf, size, "%s", zero);
+}
+
+static void map_flags(char *buf, size_t size, uint32_t flags)
+{
+    static const char *const type[] = { "MAP_SHARED", "MAP_PRIVATE", "MAP_SHARED_VALIDATE" };
+    uint32_t t = flags & 15u;
+    buf[0] = 0;
+    if (t >= 1 && t <= 3) {
+        snprintf(buf, size, "%s", type[t - 1]);
+        flags &= ~15u;
+    }
+    words(buf, size, flags, map_words, "0");
+}
+
+/* An address as people and compilers read it. */
+static void address(char *buf, size_t size, uint64_t a)
+{
+    uint64_t off = a - ARENA, low = off % PAGE;
+    if (a >= ARENA && a < ZONE_HIGH && low == 0)
+        snprintf(buf, size, "A(%" PRIu64 ")", off / PAGE);
+    else if (a >= ARENA && a < ZONE_HIGH)
+        snprintf(buf, size, "A(%" PRIu64 ") + %" PRIu64, off / PAGE, low);
+    else if (a >= ZONE_LOW && a < ARENA && low == 0)
+        snprintf(buf, size, "A(-%" PRIu64 ")", (ARENA - a) / PAGE);
+    else
+        snprintf(buf, size, a < 10 ? "%" PRIu64 : "0x%" PRIx64, a);
+}
+
+static void length(char *buf, size_t size, uint64_t n)
+{
+    if (n != 0 && n % PAGE == 0 && n / PAGE < 100000)
+        snprintf(buf, size, "%" PRIu64 " * P", n / PAGE);
+    else
+        snprintf(buf, size, n < 4096 ? "%" PRIu64 : "0x%" PRIx64, n);
+}
+
+static void call_text(const struct step *s, char *buf, size_t size)
+{
+    char a[48], l[48], m[48], t[48], p[160] = "", f[320] = "";
+    address(a, sizeof a, s->addr);
+    address(t, sizeof t, s->to);
+    length(l, sizeof l, s->len);
+    length(m, sizeof m, s->more);
+    words(p, sizeof p, s->prot, prot_words, "PROT_NONE");
+    switch (s->kind) {
+    case STEP_MMAP:
+        map_flags(f, sizeof f, s->flags);
+        snprintf(buf, size, "mmap(%s, %s, %s, %s, %s, %s)", a, l, p, f,
+                 s->file == FILE_NONE ? "-1" : file_name[s->file], m);
+        break;
+    case STEP_MUNMAP:
+        snprintf(buf, size, "munmap(%s, %s)", a, l);
+        break;
+    case STEP_MPROTECT:
+        snprintf(buf, size, "mprotect(%s, %s, %s)", a, l, p);
+        break;
+    case STEP_MREMAP:
+        words(f, sizeof f, s->flags, remap_words, "0");
+        snprintf(buf, size, "mremap(%s, %s, %s, %s, %s)", a, l, m, f, t);
+        break;
+    default:
+        snprintf(buf, size, "brk(%s)", a);
+    }
+}
+
+void step_text(const struct step *s, char *buf, size_t size)
+{
+    static const char *const limit[] = { "RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_MEMLOCK",
+                                         "RLIMIT_STACK" };
+    char a[48];
+    address(a, sizeof a, s->addr);
+    switch (s->kind) {
+    case STEP_STORE:
+        snprintf(buf, size, "store(%s, %" PRIu64 ")", a, s->to);
+        break;
+    case STEP_LOAD:
+        snprintf(buf, size, "load(%s)", a);
+        break;
+    case STEP_COPY_IN:
+    case STEP_COPY_OUT:
+    case STEP_SEAL:
+        snprintf(buf, size, "%s(%s, %" PRIu64 ")", step_name[s->kind], a, s->len);
+        break;
+    case STEP_ADVISE:
+        snprintf(buf, size, "madvise(%s, %" PRIu64 ", %s)", a, s->len,
+                 s->flags == MW_VM_DONTCOPY   ? "MADV_DONTFORK"
+                 : s->flags == MW_VM_DONTDUMP ? "MADV_DONTDUMP"
+                                              : "MADV_RANDOM");
+        break;
+    case STEP_LIMIT:
+        if (s->len == UINT64_MAX)
+            snprintf(buf, size, "setrlimit(%s, as it was)", limit[s->prot & 3]);
+        else
+            snprintf(buf, size, "setrlimit(%s, %s%" PRIu64 " * P)", limit[s->prot & 3],
+                     s->prot <= MW_LIMIT_DATA && !s->flags ? "used + " : "", s->len);
+        break;
+    case STEP_CAPS:
+        snprintf(buf, size, s->flags ? "capabilities back" : "capabilities dropped");
+        break;
+    case STEP_FUTURE:
+        snprintf(buf, size, "mlockall(MCL_FUTURE%s)",
+                 s->flags & MW_FUTURE_ONFAULT ? " | MCL_ONFAULT" : "");
+        break;
+    case STEP_FILL:
+        snprintf(buf, size, "fill(%" PRIu64 " mappings)", s->len);
+        break;
+    case STEP_FORK:
+    case STEP_COUNTERS:
+    case STEP_BYTES:
+        snprintf(buf, size, "%s", step_name[s->kind]);
+        break;
+    default:
+        call_text(s, buf, size);
+    }
+}
+
+/* ---- corpus files ---- */
+
+bool episode_save(const struct episode *e, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    char text[512];
+    if (f == NULL)
+        return false;
+    for (int i = 0; i < e->n; i++) {
+        const struct step *s = &e->step[i];
+        if (s->dropped)
+            continue;
+        step_text(s, text, sizeof text);
+        fprintf(f, "%s %d %x %x %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " # %s\n",
+                step_name[s->kind], s->file, s->prot, s->flags, s->addr, s->len, s->more, s->to,
+                text);
+    }
+    return fclose(f) == 0;
+}
+
+static bool parse(struct step *s, const char *line)
+{
+    char name[32];
+    int file;
+    memset(s, 0, sizeof *s);
+    if (sscanf(line, "%31s %d %x %x %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, name, &file,
+               &s->prot, &s->flags, &s->addr, &s->len, &s->more, &s->to) != 8)
+        return false;
+    if (file < FILE_NONE || file >= FILES)
+        return false;
+    s->file = (int8_t)file;
+    for (s->kind = 0; s->kind < STEP_KINDS; s->kind++)
+        if (strcmp(step_name[s->kind], name) == 0)
+            return s->kind != STEP_LIMIT || s->prot <= MW_LIMIT_STACK;
+    return false;
+}
+
+bool episode_load(struct episode *e, const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char line[1024];
+    bool ok = f != NULL;
+    e->n = 0;
+    while (ok && fgets(line, sizeof line, f))
+        if (line[0] != '#' && line[0] != '\n')
+            ok = e->n < MAX_STEPS && parse(&e->step[e->n], line) && ++e->n > 0;
+    if (f)
+        fclose(f);
+    return ok;
+}

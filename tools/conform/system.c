@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * system.c - makes a step on the system under test: raw system calls on this
+ * process's own address space, and accesses whose signals are caught.
+ */
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+
+#define LOCK_FUTURE 2
+#define LOCK_ONFAULT 4
+
+struct system sys;
+struct system_files sys_files;
+
+static sigjmp_buf fault_exit;
+static volatile bool armed;
+static unsigned char pattern_text[COPY_MAX];
+
+int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+#if defined(__x86_64__)
+    register uint64_t r10 __asm__("r10") = d;
+    register uint64_t r8 __asm__("r8") = e;
+    register uint64_t r9 __asm__("r9") = f;
+    int64_t result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#else
+    long result = syscall(nr, a, b, c, d, e, f);
+    return result == -1 ? -errno : result;
+#endif
+}
+
+/* ---- accesses ---- */
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    bool unmapped, refused;
+    (void)context;
+    if (!armed) {
+        signal(sig, SIG_DFL);
+        return;
+    }
+    if (sig == SIGBUS)
+        siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? MET_BUS : MET_OTHER);
+    /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
+    unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
+    /* a protection key is how memory for execution only refuses to be read */
+    refused = info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR;
+    siglongjmp(fault_exit, unmapped ? MET_MAPERR : refused ? MET_ACCERR : MET_OTHER);
+}
+
+static void catch_faults(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    stack_t alternative = { .ss_sp = stack, .ss_size = sizeof stack };
+    struct sigaction sa;
+    memset(&sa, 0, sizeof sa);
+    sa.sa_sigaction = on_fault;
+    sa.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+    sigaltstack(&alternative, NULL);
+    sigaction(SIGSEGV, &sa, NULL);
+    sigaction(SIGBUS, &sa, NULL);
+}
+
+#define RAW_ACCESS \
+    __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
+
+RAW_ACCESS static uint32_t raw_load(uint64_t addr)
+{
+    return *(volatile uint32_t *)(uintptr_t)addr;
+}
+
+RAW_ACCESS static void raw_store(uint64_t addr, uint32_t value)
+{
+    *(volatile uint32_t *)(uintptr_t)addr = value;
+}
+
+enum met sys_load(uint64_t addr, uint32_t *value)
+{
+    int how = sigsetjmp(fault_exit, 0);
+    if (how == 0) {
+        armed = true;
+        *value = raw_load(addr);
+    }
+    armed = false;
+    return (enum met)how;
+}
+
+enum met sys_store(uint64_t addr, uint32_t value)
+{
+    int how = sigsetjmp(fault_exit, 0);
+    if (how == 0) {
+        armed = true;
+        raw_store(addr, value);
+    }
+    armed = false;
+    return (enum met)how;
+}
+
+/* ---- files ---- */
+
+static void fill(int fd, uint64_t bytes)
+{
+    static unsigned char text[FILE_PAGES * PAGE];
+    for (uint32_t i = 0; i < FILE_PAGES; i++) {
+        uint32_t value = 100 + i;
+        memcpy(text + i * PAGE, &value, sizeof value);
+    }
+    /* what was stored beyond the end in the last page would stay there */
+    if (bytes % PAGE && (ftruncate(fd, (off_t)(bytes - bytes % PAGE)) || ftruncate(fd, (off_t)bytes)))
+        return;
+    while (pwrite(fd, text, bytes, 0) < 0 && errno == EINTR)
+        ;
+}
+
+static int new_file(void)
+{
+    char name[] = "/tmp/mapwright-conform-XXXXXX";
+    int fd = (int)syscall(SYS_memfd_create, "mapwright-conform", 1ul);
+    if (fd >= 0)
+        return fd;
+    fd = mkstemp(name);
+    if (fd >= 0)
+        unlink(name);
+    return fd;
+}
+
+/* The same file again, opened another way. */
+static int opened_as(int fd, int how)
+{
+    char path[40] = "/proc/self/fd/";
+    char digits[12];
+    size_t at = strlen(path), n = 0;
+    for (int v = fd; v > 0 || n == 0; v /= 10)
+        digits[n++] = (char)('0' + v % 10);
+    while (n > 0)
+        path[at++] = digits[--n];
+    path[at] = 0;
+    return open(path, how | O_CLOEXEC);
+}
+
+static bool open_file(int which)
+{
+    struct stat st;
+    int ends[2], fd;
+    if (which == FILE_PIPE) {
+        if (pipe(ends) != 0)
+            return false;
+        sys_files.fd[which] = ends[0];
+        return true;
+    }
+    fd = new_file();
+    if (fd < 0 || ftruncate(fd, (off_t)file_bytes(which)) != 0 || fstat(fd, &st) != 0)
+        return false;
+    fill(fd, file_bytes(which));
+    sys_files.inode[which] = st.st_ino;
+    sys_files.writable[which] = fd;
+    sys_files.fd[which] = which == FILE_RO   ? opened_as(fd, O_RDONLY)
+                          : which == FILE_WO ? opened_as(fd, O_WRONLY)
+                                             : fd;
+    return true; /* without /proc a file of one kind may be missing: fd -1 */
+}
+
+static bool open_files(void)
+{
+    for (int i = 0; i < FILES; i++)
+        if (!open_file(i))
+            return false;
+    sys_files.pattern = new_file();
+    sys_files.out = new_file();
+    for (uint32_t i = 0; i < COPY_MAX; i++)
+        pattern_text[i] = copy_pattern(i);
+    return pwrite(sys_files.pattern, pattern_text, COPY_MAX, 0) == COPY_MAX;
+}
+
+/* ---- circumstances ---- */
+
+static const int resource_of[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK };
+
+static void set_limit(uint32_t which, uint64_t bytes)
+{
+    struct rlimit r;
+    getrlimit((unsigned)resource_of[which], &r);
+    r.rlim_cur = bytes == UINT64_MAX ? r.rlim_max : bytes;
+    setrlimit((unsigned)resource_of[which], &r);
+}
+
+/* Limits of size count from what is in use now, if `flags` does not say otherwise. */
+static int64_t limit_step(const struct step *s)
+{
+    struct counted now = { 0, 0, 0, 0 };
+    uint64_t base = 0;
+    if (s->len != UINT64_MAX && s->prot <= MW_LIMIT_DATA && !s->flags) {
+        if (!sys_counters(&now))
+            return 0;
+        base = (uint64_t)(s->prot == MW_LIMIT_AS ? now.total : now.data);
+    }
+    set_limit(s->prot, s->len == UINT64_MAX ? UINT64_MAX : (base + s->len) * PAGE);
+    return 0;
+}
+
+static void set_effective(bool all)
+{
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    if (syscall(SYS_capget, &head, data) != 0)
+        return;
+    data[0].effective = all ? data[0].permitted : 0;
+    data[1].effective = all ? data[1].permitted : 0;
+    syscall(SYS_capset, &head, data);
+}
+
+static int64_t fill_step(const struct step *s)
+{
+    for (uint64_t i = 0; i < s->len; i++) {
+        uint64_t prot = i & 1 ? MW_PROT_READ : MW_PROT_READ | MW_PROT_WRITE;
+        int64_t r = sys_raw(SYS_mmap, FILL + i * PAGE, PAGE, prot,
+                            MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, UINT64_MAX, 0);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* 0 in the child; the parent never gets this far but for what fork refuses. */
+static int64_t fork_step(void)
+{
+    int status = 0;
+    pid_t pid = (pid_t)sys_raw(SYS_fork, 0, 0, 0, 0, 0, 0);
+    if (pid == 0) {
+        alarm(EPISODE_SECONDS);
+        sys_reopen();
+        return 0;
+    }
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_DIED);
+}
+
+/* ---- steps ---- */
+
+static int64_t call_step(const struct step *s)
+{
+    switch (s->kind) {
+    case STEP_MMAP:
+        return sys_raw(SYS_mmap, s->addr, s->len, s->prot, s->flags,
+                       s->file == FILE_NONE ? UINT64_MAX : (uint64_t)sys_files.fd[s->file],
+                       s->more);
+    case STEP_MUNMAP:
+        return sys_raw(SYS_munmap, s->addr, s->len, 0, 0, 0, 0);
+    case STEP_MPROTECT:
+        return sys_raw(SYS_mprotect, s->addr, s->len, s->prot, 0, 0, 0);
+    case STEP_MREMAP:
+        return sys_raw(SYS_mremap, s->addr, s->len, s->more, s->flags, s->to, 0);
+    default:
+        return sys_raw(SYS_brk, s->addr, 0, 0, 0, 0, 0);
+    }
+}
+
+static int64_t copy_step(const struct step *s)
+{
+    uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX;
+    int64_t n = s->kind == STEP_COPY_IN
+                    ? sys_raw(SYS_pread64, (uint64_t)sys_files.pattern, s->addr, len, 0, 0, 0)
+                    : sys_raw(SYS_pwrite64, (uint64_t)sys_files.out, s->addr, len, 0, 0, 0);
+    return n < 0 ? 0 : n;
+}
+
+static int64_t future_step(const struct step *s)
+{
+    uint64_t how = s->flags ? LOCK_FUTURE : 0;
+    if (s->flags & MW_FUTURE_ONFAULT)
+        how |= LOCK_ONFAULT;
+    return sys_raw(SYS_mlockall, how, 0, 0, 0, 0, 0);
+}
+
+static int64_t advise_step(const struct step *s)
+{
+    uint64_t advice = s->flags == MW_VM_DONTCOPY   ? MADV_DONTFORK
+                      : s->flags == MW_VM_DONTDUMP ? MADV_DONTDUMP
+                                                   : MADV_RANDOM;
+    return sys_raw(SYS_madvise, s->addr, s->len, advice, 0, 0, 0);
+}
+
+int64_t sys_step(const struct step *s)
+{
+    sys_changed();
+    switch (s->kind) {
+    case STEP_COPY_IN:
+    case STEP_COPY_OUT:
+        return copy_step(s);
+    case STEP_SEAL:
+        return sys_raw(NR_MSEAL, s->addr, s->len, 0, 0, 0, 0);
+    case STEP_ADVISE:
+        return advise_step(s);
+    case STEP_LIMIT:
+        return limit_step(s);
+    case STEP_CAPS:
+        set_effective(s->flags != 0);
+        return 0;
+    case STEP_FUTURE:
+        return future_step(s);
+    case STEP_FILL:
+        return fill_step(s);
+    case STEP_FORK:
+        return fork_step();
+    default:
+        return call_step(s);
+    }
+}
+
+/* ---- before and after ---- */
+
+bool sys_enter(void)
+{
+    catch_faults();
+    if (!open_files() || !model_prepare())
+        return false;
+    sys_reopen();
+    sys.heap = sys_move_heap();
+    return sys_list_own();
+}
+
+void sys_begin(bool dirty)
+{
+    if (dirty)
+        for (int i = FILE_RW; i <= FILE_SMALL; i++)
+            fill(sys_files.writable[i], file_bytes(i));
+    if (sys.heap)
+        sys_move_heap();
+}
+
+static void reset_limits(void)
+{
+    set_limit(MW_LIMIT_AS, UINT64_MAX);
+    set_limit(MW_LIMIT_DATA, UINT64_MAX);
+    set_limit(MW_LIMIT_MEMLOCK, sys.memlock);
+    set_limit(MW_LIMIT_STACK, sys.stack_limit);
+}
+
+/* Unmaps all that the engine knows to be mapped, but for the program's own. */
+void sys_wipe(void)
+{
+    struct mw_vma v;
+    set_effective(true);
+    reset_limits();
+    if (model.future)
+        sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+    sys_raw(SYS_munmap, ZONE_LOW, ZONE_HIGH - ZONE_LOW, 0, 0, 0, 0);
+    for (uint64_t a = 0; model_next_vma(a, &v); a = v.end) {
+        uint64_t start = v.start >= ZONE_LOW && v.start < ZONE_HIGH ? ZONE_HIGH : v.start;
+        if (start < v.end && !sys_precious(start, v.end - start))
+            sys_raw(SYS_munmap, start, v.end - start, 0, 0, 0, 0);
+    }
+    sys_changed();
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* system.h - what system.c and look.c share with each other. */
+#ifndef MAPWRIGHT_CONFORM_SYSTEM_H
+#define MAPWRIGHT_CONFORM_SYSTEM_H
+
+#include "conform.h"
+
+#define FILE_PAGES 32u
+#define COPY_MAX (64u << 10)
+#define NR_MSEAL 462
+
+#define EPISODE_SECONDS 30u
+
+/* Exit codes of a worker. */
+#define EXIT_AGREED 0
+#define EXIT_DIFFERS 1
+#define EXIT_FRESH 3 /* agreed; the next episode needs a new process */
+#define EXIT_CANT 4
+#define EXIT_DIED 5
+
+struct system_files {
+    int fd[FILES], writable[FILES];
+    uint64_t inode[FILES];
+    int pattern, out;               /* for the copies */
+    int maps, statm, status, smaps; /* windows; kept open, they answer after a loss of rights */
+};
+extern struct system_files sys_files;
+
+/* The size of a file, and what its pages and the copies hold. */
+static inline uint64_t file_bytes(int which)
+{
+    return which == FILE_SMALL ? 5 * PAGE + 100 : FILE_PAGES * PAGE;
+}
+
+static inline unsigned char copy_pattern(uint32_t i)
+{
+    return (unsigned char)(i * 37u + (i >> 8) * 11u + 5u);
+}
+
+void sys_reopen(void);    /* this process's windows */
+bool sys_move_heap(void); /* into the arena, empty */
+bool sys_list_own(void);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * work.c - runs episodes in worker processes, watches over them, and has what
+ * they find shrunk, shown and written down.
+ */
+#include "system.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "output.h"
+
+#define MAX_JOBS 64
+#define EPISODES_A_WORKER 250u
+#define SHARED_AT 0x0f0000000000ull
+
+/* What the parent and its workers share. */
+struct board {
+    uint64_t next; /* the first episode that nobody has taken */
+    uint64_t until;
+    bool stop;
+    struct expectation expectation;
+    struct slot slot[MAX_JOBS + 1]; /* the last one is the parent's, for trials */
+};
+static struct board *board;
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static bool open_board(void)
+{
+    void *p;
+    if (board != NULL)
+        return true;
+    p = mmap((void *)(uintptr_t)SHARED_AT, sizeof *board, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    board = p == MAP_FAILED ? NULL : p;
+    return board != NULL;
+}
+
+/* Grows the stack now, so that it does not grow between two looks. */
+__attribute__((noinline)) static void use_stack(void)
+{
+    volatile char room[512 << 10];
+    for (size_t i = 0; i < sizeof room; i += 1024)
+        room[i] = 0;
+}
+
+static uint64_t cpu_us(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u +
+           (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void enter(void)
+{
+    use_stack();
+    alarm(EPISODE_SECONDS);
+    if (!sys_enter())
+        _exit(EXIT_CANT);
+}
+
+/* A list of steps in a process of its own; its verdict lies in slot. */
+static void trial_child(struct slot *slot, bool strict)
+{
+    enter();
+    _exit(run_episode(slot, NULL, strict) ? EXIT_AGREED : EXIT_DIFFERS);
+}
+
+static void died(struct slot *slot, int status)
+{
+    struct disagreement *d = &slot->d;
+    memset(d, 0, sizeof *d);
+    d->step = slot->episode.n - 1;
+    if (WIFSIGNALED(status))
+        snprintf(d->what, sizeof d->what, "the process ended by signal %d", WTERMSIG(status));
+    else
+        snprintf(d->what, sizeof d->what, "the process ended with status %d", WEXITSTATUS(status));
+}
+
+bool trial(struct slot *slot, bool strict)
+{
+    int status = 0;
+    pid_t pid;
+    slot->d.step = -1;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        trial_child(slot, strict);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return true;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_AGREED)
+        return true;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_DIFFERS)
+        died(slot, status);
+    return false;
+}
+
+bool expect(const struct episode *e, uint32_t version, struct expectation *out)
+{
+    int status = 1;
+    pid_t pid;
+    if (!open_board())
+        return false;
+    memset(&board->expectation, 0, sizeof board->expectation);
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0) {
+        enter();
+        model_version = version;
+        _exit(model_expect(e, &board->expectation) ? 0 : 1);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return false;
+    *out = board->expectation;
+    out->version = version;
+    return true;
+}
+
+/* ---- workers ---- */
+
+static void worker(struct slot *slot, const struct options *o)
+{
+    static struct generator g;
+    enter();
+    for (uint32_t i = 0; i < EPISODES_A_WORKER && !board->stop; i++) {
+        uint64_t n = o->one ? o->episode : __atomic_fetch_add(&board->next, 1, __ATOMIC_RELAXED);
+        uint64_t cpu = cpu_us();
+        if (!o->one && n >= board->until)
+            break;
+        slot->number = n;
+        generate_begin(&g, o->seed, n, o->only, o->steps);
+        alarm(EPISODE_SECONDS);
+        bool same = run_episode(slot, &g, false);
+        slot->tally.episodes++;
+        slot->tally.cpu_us += cpu_us() - cpu;
+        if (!same)
+            _exit(EXIT_DIFFERS);
+        if (slot->stale || generate_leaves_traces(&g) || g.forked)
+            _exit(EXIT_FRESH);
+        if (o->one)
+            break;
+    }
+    _exit(EXIT_AGREED);
+}
+
+static pid_t start(struct slot *slot, const struct options *o)
+{
+    pid_t pid;
+    fflush(NULL);
+    pid = fork();
+    if (pid == 0)
+        worker(slot, o);
+    return pid;
+}
+
+static bool more_work(const struct options *o, double began)
+{
+    if (board->stop || o->one)
+        return false;
+    if (o->seconds > 0 && seconds() - began > o->seconds)
+        return false;
+    return board->next < board->until;
+}
+
+static void total(struct tally *t)
+{
+    memset(t, 0, sizeof *t);
+    for (int i = 0; i <= MAX_JOBS; i++)
+        cover_add(t, &board->slot[i].tally);
+}
+
+/* ---- what was found ---- */
+
+static struct {
+    char key[32][160];
+    int keys, shown;
+    uint64_t again;
+} found;
+
+/* Findings with the same key are taken for one. */
+static void key_of(const struct slot *slot, char *key, size_t size)
+{
+    const struct disagreement *d = &slot->d;
+    const struct step *s = &slot->episode.step[d->step < 0 ? 0 : d->step];
+    const char *kind = d->system < 0 && d->system > -4096 ? mw_errno_name((int)-d->system) : "ok";
+    snprintf(key, size, "%s %s %s %s %x", step_name[s->kind], d->what, kind,
+             mw_why_name(&d->why), s->kind == STEP_MREMAP ? s->flags & 7u : 0);
+}
+
+static bool is_new(const char *key)
+{
+    for (int i = 0; i < found.keys; i++)
+        if (strcmp(found.key[i], key) == 0)
+            return false;
+    if (found.keys < 32)
+        snprintf(found.key[found.keys++], sizeof found.key[0], "%s", key);
+    return true;
+}
+
+static void write_program(const struct slot *slot, const struct options *o, const char *name,
+                          uint64_t number)
+{
+    char path[512];
+    if (o->no_emit)
+        return;
+    snprintf(path, sizeof path, "%s%sfindings-%s.c", o->emit ? o->emit : "", o->emit ? "/" : "",
+             name);
+    if (emit_program(slot, path, o->seed, number))
+        say(o, "A program that shows it: %s\n", path);
+    else
+        say(o, "(no program could be written to %s)\n", path);
+}
+
+static void write_down(const struct slot *slot, const struct options *o, uint64_t number)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%llu-%llu", (unsigned long long)o->seed,
+             (unsigned long long)number);
+    write_program(slot, o, path, number);
+    if (o->corpus) {
+        snprintf(path, sizeof path, "%s/%llu-%llu.steps", o->corpus, (unsigned long long)o->seed,
+                 (unsigned long long)number);
+        if (!episode_save(&slot->episode, path))
+            fprintf(stderr, "conform: can't write %s\n", path);
+    }
+}
+
+/* Shrinks, shows and writes down what `from` found. */
+static void handle(const struct slot *from, const struct options *o)
+{
+    static struct slot *mine;
+    char key[160];
+    mine = &board->slot[MAX_JOBS];
+    key_of(from, key, sizeof key);
+    if (!is_new(key)) {
+        found.again++;
+        return;
+    }
+    mine->episode = from->episode;
+    if (from->d.step >= 0)
+        mine->episode.n = from->d.step + 1;
+    mine->d = from->d;
+    if (o->no_shrink) {
+        /* as it is */
+    } else if (trial(mine, false) && trial(mine, true)) {
+        say(o, "episode %llu disagreed (%s) but does not when run alone\n",
+            (unsigned long long)from->number, from->d.what);
+        mine->d = from->d;
+    } else {
+        shrink(mine);
+        key_of(mine, key, sizeof key);
+        if (!is_new(key) && found.shown > 0) {
+            found.again++;
+            return;
+        }
+    }
+    found.shown++;
+    output_progress_clear(o);
+    if (!o->quiet)
+        show_disagreement(mine, o->seed, from->number);
+    write_down(mine, o, from->number);
+    output_finding(mine, from->number);
+    if (found.shown >= o->findings)
+        board->stop = true;
+}
+
+/* ---- the corpus ---- */
+
+static int replay_corpus(const struct options *o)
+{
+    struct slot *mine = &board->slot[MAX_JOBS];
+    DIR *dir = o->corpus ? opendir(o->corpus) : NULL;
+    struct dirent *entry;
+    int n = 0;
+    if (o->corpus && dir == NULL) {
+        fprintf(stderr, "conform: can't read %s\n", o->corpus);
+        return -1;
+    }
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        char path[512];
+        size_t len = strlen(entry->d_name);
+        if (len < 6 || strcmp(entry->d_name + len - 6, ".steps") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", o->corpus, entry->d_name);
+        if (!episode_load(&mine->episode, path)) {
+            fprintf(stderr, "conform: %s is no list of steps\n", path);
+            continue;
+        }
+        n++;
+        if (trial(mine, true))
+            continue;
+        found.shown++;
+        say(o, "%s still disagrees: %s\n", path, mine->d.what);
+        if (!o->quiet)
+            show_disagreement(mine, o->seed, 0);
+        entry->d_name[len - 6] = 0;
+        write_program(mine, o, entry->d_name, 0);
+        output_finding(mine, 0);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return n;
+}
+
+/* ---- watching ---- */
+
+static void after_worker(struct slot *slot, int status, const struct options *o)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (code == EXIT_AGREED || code == EXIT_FRESH)
+        return;
+    if (code == EXIT_CANT) {
+        fprintf(stderr, "conform: the tests can't be set up here (files, or the layout)\n");
+        board->stop = true;
+        found.shown++;
+        return;
+    }
+    if (code != EXIT_DIFFERS)
+        died(slot, status);
+    handle(slot, o);
+}
+
+static void watch(const struct options *o, double began)
+{
+    pid_t pid[MAX_JOBS] = { 0 };
+    struct tally t;
+    for (bool busy = true; busy;) {
+        busy = false;
+        for (int i = 0; i < o->jobs; i++) {
+            int status;
+            if (pid[i] > 0 && waitpid(pid[i], &status, WNOHANG) == pid[i]) {
+                pid[i] = 0;
+                after_worker(&board->slot[i], status, o);
+            }
+            if (pid[i] == 0 && more_work(o, began))
+                pid[i] = start(&board->slot[i], o);
+            busy = busy || pid[i] > 0;
+        }
+        if (o->seconds > 0 && seconds() - began > o->seconds)
+            board->until = 0; /* workers end after their episode */
+        if (output_progress_due(o, seconds() - began)) {
+            total(&t);
+            output_progress(o, &t, seconds() - began, found.shown);
+        }
+        usleep(2000);
+    }
+}
+
+static void run_all(const struct options *o, double began)
+{
+    if (o->one) {
+        int status = 0;
+        pid_t pid = start(&board->slot[0], o);
+        if (pid > 0 && waitpid(pid, &status, 0) == pid)
+            after_worker(&board->slot[0], status, o);
+        return;
+    }
+    watch(o, began);
+}
+
+int work(const struct options *o)
+{
+    double began = seconds();
+    struct tally t;
+    if (!open_board()) {
+        fprintf(stderr, "conform: no memory\n");
+        return 2;
+    }
+    board->next = 0;
+    board->until = o->seconds > 0 && o->calls == 0
+                       ? UINT64_MAX
+                       : (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
+    if (replay_corpus(o) < 0)
+        return 2;
+    run_all(o, began);
+    total(&t);
+    output_progress_clear(o);
+    output_end(o, &t, seconds() - began, found.shown, found.again);
+    return found.shown > 0 ? 1 : 0;
+}
