@@ -45,7 +45,7 @@ static int check_room(const struct mw_space *s, uint64_t old_end, uint64_t new_e
     if (err)
         return err;
     v = tree_at(tree_find(&s->tree, old_end));
-    if (v && new_end + page_size(s) > vma_start_gap(v, s->tree.guard))
+    if (v && new_end + page_size(s) > room_end(s, v))
         return why_at(why, WHY_brk_blocked, v->start, new_end);
     return 0;
 }

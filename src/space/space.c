@@ -78,7 +78,7 @@ int mw_space_create(const struct mw_config *config, struct mw_space **out)
     s->rows = version_rows(config->linux_version, config->options & MW_OPT_DEFECTS);
     s->next_anon = 1;
     s->brk_start = s->brk = config->brk_start;
-    tree_init(&s->tree, port, config->stack_gap << config->page_shift);
+    tree_init(&s->tree, port);
     err = pmap_init(&s->pmap, config->frames, s->cfg.levels, config->page_shift);
     if (err) {
         port->free(port->ctx, s, sizeof *s);
@@ -243,7 +243,7 @@ static void import_flags_one(struct mw_space *s, uint64_t start, uint64_t end, u
         account_sub(s, v.flags, to_pages(s, v.end - v.start));
         account_add(s, flags, to_pages(s, v.end - v.start));
         v.flags = flags;
-        tree_set(&s->tree, c, &v);
+        tree_set(c, &v);
     }
     pmap_protect(&s->pmap, start, end, flags);
     space_flush(s, start, end);

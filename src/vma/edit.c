@@ -32,7 +32,7 @@ void edit_split(struct mw_space *s, uint64_t at)
     lower = part(&v, v.start, at);
     upper = part(&v, at, v.end);
     object_get(v.object);
-    tree_set(&s->tree, c, &lower);
+    tree_set(c, &lower);
     tree_insert(&s->tree, &upper);
 }
 
@@ -139,7 +139,7 @@ void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
         tree_remove(&s->tree, next);
         prev = tree_find(&s->tree, a.prev.start);
     }
-    tree_set(&s->tree, m.below ? prev : next, &r);
+    tree_set(m.below ? prev : next, &r);
 }
 
 /* One cut that max_map_count may forbid. */
@@ -168,7 +168,7 @@ static void modify_merged(struct mw_space *s, const struct around *a, struct ver
         struct mw_vma rest = m.below ? part(v, changed->end, v->end)
                                      : part(v, v->start, changed->start);
 
-        tree_set(&s->tree, c, &rest);
+        tree_set(c, &rest);
     } else {
         object_put(v->object);
         tree_remove(&s->tree, c);
@@ -178,7 +178,7 @@ static void modify_merged(struct mw_space *s, const struct around *a, struct ver
         }
     }
     c = tree_find(&s->tree, m.below ? a->prev.start : a->next.start);
-    tree_set(&s->tree, c, &r);
+    tree_set(c, &r);
 }
 
 bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
@@ -199,7 +199,7 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
             return false;
         if (end < v.end && !cut(s, end, limited))
             return false;
-        tree_set(&s->tree, tree_find(&s->tree, start), &changed);
+        tree_set(tree_find(&s->tree, start), &changed);
     }
     account_sub(s, v.flags, pages_of(s, &changed));
     account_add(s, flags, pages_of(s, &changed));
@@ -222,7 +222,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
         tree_remove(&s->tree, next);
         c = tree_find(&s->tree, v.start);
     }
-    tree_set(&s->tree, c, &v);
+    tree_set(c, &v);
 }
 
 void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start)
@@ -233,7 +233,7 @@ void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start)
     account_add(s, v.flags, to_pages(s, start - new_start));
     v.offset -= start - new_start;
     v.start = new_start;
-    tree_set(&s->tree, c, &v);
+    tree_set(c, &v);
 }
 
 void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
@@ -246,7 +246,7 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
     v.anon = 0;
     if (rebase && !v.object)
         v.offset = v.start;
-    tree_set(&s->tree, c, &v);
+    tree_set(c, &v);
 }
 
 void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts)
@@ -262,7 +262,7 @@ void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_cou
         account_lose_committed(s, pages);
     v.flags &= ~flags;
     account_add(s, v.flags, pages);
-    tree_set(&s->tree, c, &v);
+    tree_set(c, &v);
 }
 
 void edit_touch(struct mw_space *s, struct cursor c)
@@ -273,5 +273,5 @@ void edit_touch(struct mw_space *s, struct cursor c)
     if (v.anon || (v.flags & MW_VM_SHARED))
         return;
     v.anon = anon_identity(s, tree_at(prev), &v, tree_at(next));
-    tree_set(&s->tree, c, &v);
+    tree_set(c, &v);
 }

@@ -12,7 +12,7 @@ static bool is_free(const struct mw_space *s, uint64_t addr, uint64_t length)
 {
     const struct mw_vma *v = tree_at(tree_find(&s->tree, addr));
 
-    return !v || addr + length <= vma_start_gap(v, s->tree.guard);
+    return !v || addr + length <= room_end(s, v);
 }
 
 /* A hint counts where it lies within user space and room. */
@@ -22,32 +22,70 @@ static bool hint_taken(const struct mw_space *s, uint64_t hint, uint64_t length)
            is_free(s, hint, length);
 }
 
+/* The growing stack above `gap` whose guard reaches into it; NULL: none. */
+static const struct mw_vma *guarded(const struct mw_space *s, struct mw_range gap)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, gap.end));
+
+    return v && room_end(s, v) < gap.end ? v : NULL;
+}
+
+/*
+ * The highest room in [low, high). A gap that is long enough but for a stack's
+ * guard makes the search go on below that guard, whatever lies within it.
+ */
+static uint64_t room_high(const struct mw_space *s, uint64_t low, uint64_t high, uint64_t length)
+{
+    const struct mw_vma *stack;
+    struct mw_range gap;
+
+    while (tree_gap_high(&s->tree, low, high, length, &gap)) {
+        stack = guarded(s, gap);
+        if (!stack)
+            return gap.end - length;
+        high = room_end(s, stack);
+    }
+    return 0;
+}
+
+/* The lowest, going on above a stack whose guard is in the way. */
+static uint64_t room_low(const struct mw_space *s, uint64_t low, uint64_t high, uint64_t length)
+{
+    const struct mw_vma *stack;
+    struct mw_range gap;
+
+    while (tree_gap_low(&s->tree, low, high, length, &gap)) {
+        stack = guarded(s, gap);
+        if (!stack || gap.start + length <= room_end(s, stack))
+            return gap.start;
+        low = stack->end;
+    }
+    return 0;
+}
+
 static uint64_t search_up(const struct mw_space *s, const struct place *p)
 {
     bool legacy = s->cfg.options & MW_OPT_BOTTOM_UP;
-    struct mw_range window = { legacy ? s->cfg.mmap_base : s->cfg.low_base, s->cfg.task_size }, gap;
+    struct mw_range window = { legacy ? s->cfg.mmap_base : s->cfg.low_base, s->cfg.task_size };
 
     if (p->flags & MW_MAP_32BIT)
         window = (struct mw_range){ LOW32_START, LOW32_END };
     if (hint_taken(s, p->hint, p->length) && p->hint + p->length <= window.end)
         return p->hint;
-    if (!tree_gap_low(&s->tree, window.start, window.end, p->length, &gap))
-        return 0;
-    return gap.start;
+    return room_low(s, window.start, window.end, p->length);
 }
 
 /* Top-down from mmap_base; where that finds nothing, bottom-up over all. 0: no room. */
 static uint64_t search(const struct mw_space *s, const struct place *p)
 {
-    struct mw_range gap;
+    uint64_t at;
 
     if ((p->flags & MW_MAP_32BIT) || (s->cfg.options & MW_OPT_BOTTOM_UP))
         return search_up(s, p);
     if (hint_taken(s, p->hint, p->length))
         return p->hint;
-    if (tree_gap_high(&s->tree, page_size(s), s->cfg.mmap_base, p->length, &gap))
-        return gap.end - p->length;
-    return search_up(s, p);
+    at = room_high(s, page_size(s), s->cfg.mmap_base, p->length);
+    return at ? at : search_up(s, p);
 }
 
 /* Is this mapping one that is placed by huge pages? */

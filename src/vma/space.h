@@ -40,6 +40,14 @@ static inline uint64_t to_pages(const struct mw_space *s, uint64_t bytes)
     return bytes >> s->cfg.page_shift;
 }
 
+/* Where room below `v` ends: its start, less a growing stack's guard. */
+static inline uint64_t room_end(const struct mw_space *s, const struct mw_vma *v)
+{
+    uint64_t guard = s->cfg.stack_gap << s->cfg.page_shift;
+
+    return v->flags & MW_VM_GROWSDOWN ? sub_floor(v->start, guard) : v->start;
+}
+
 static inline bool aligned(const struct mw_space *s, uint64_t n)
 {
     return page_aligned(n, s->cfg.page_shift);

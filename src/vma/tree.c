@@ -21,7 +21,7 @@ struct node {
     union {
         struct mw_vma vma[LEAF_MAX];
         struct {
-            uint64_t lo[INNER_MAX];  /* where room below the child ends */
+            uint64_t lo[INNER_MAX];  /* where the child's first VMA starts */
             uint64_t hi[INNER_MAX];  /* where its last VMA ends */
             uint64_t gap[INNER_MAX]; /* the largest gap between its VMAs */
             struct node *child[INNER_MAX];
@@ -33,11 +33,6 @@ struct node {
 struct summary {
     uint64_t lo, hi, gap;
 };
-
-uint64_t vma_start_gap(const struct mw_vma *v, uint64_t guard)
-{
-    return v->flags & MW_VM_GROWSDOWN ? sub_floor(v->start, guard) : v->start;
-}
 
 static uint32_t node_max(const struct node *n)
 {
@@ -65,11 +60,10 @@ static void node_give(struct tree *t, struct node *n)
     t->spares++;
 }
 
-void tree_init(struct tree *t, const struct mw_port *port, uint64_t guard)
+void tree_init(struct tree *t, const struct mw_port *port)
 {
     memset(t, 0, sizeof *t);
     t->port = port;
-    t->guard = guard;
 }
 
 static void spare_free(struct tree *t, uint32_t keep)
@@ -96,7 +90,7 @@ void tree_destroy(struct tree *t)
     if (t->root)
         node_destroy(t, t->root);
     spare_free(t, 0);
-    tree_init(t, t->port, t->guard);
+    tree_init(t, t->port);
 }
 
 bool tree_reserve(struct tree *t, uint32_t inserts)
@@ -138,13 +132,13 @@ uint64_t tree_bytes(const struct tree *t)
 
 /* ---- summaries ------------------------------------------------------------ */
 
-static struct summary leaf_summary(const struct tree *t, const struct node *n)
+static struct summary leaf_summary(const struct node *n)
 {
     const struct mw_vma *v = n->u.vma;
-    struct summary s = { vma_start_gap(v, t->guard), v[n->count - 1].end, 0 };
+    struct summary s = { v->start, v[n->count - 1].end, 0 };
 
     for (uint32_t i = 1; i < n->count; i++)
-        s.gap = max_u64(s.gap, sub_floor(vma_start_gap(v + i, t->guard), v[i - 1].end));
+        s.gap = max_u64(s.gap, sub_floor(v[i].start, v[i - 1].end));
     return s;
 }
 
@@ -159,16 +153,16 @@ static struct summary inner_summary(const struct node *n)
     return s;
 }
 
-static struct summary summary_of(const struct tree *t, const struct node *n)
+static struct summary summary_of(const struct node *n)
 {
-    return n->level ? inner_summary(n) : leaf_summary(t, n);
+    return n->level ? inner_summary(n) : leaf_summary(n);
 }
 
 /* Brings what the ancestors keep of `n` up to date, until nothing changes. */
-static void refresh_up(const struct tree *t, struct node *n)
+static void refresh_up(struct node *n)
 {
     for (struct node *p = n->parent; p; n = p, p = p->parent) {
-        struct summary s = summary_of(t, n);
+        struct summary s = summary_of(n);
         uint32_t i = n->slot;
 
         if (p->u.in.lo[i] == s.lo && p->u.in.hi[i] == s.hi && p->u.in.gap[i] == s.gap)
@@ -328,7 +322,7 @@ static struct node *node_split(struct tree *t, struct node *n, uint32_t at)
 static void grow_root(struct tree *t)
 {
     struct node *root = node_take(t, (uint16_t)(t->root->level + 1));
-    struct summary s = summary_of(t, t->root);
+    struct summary s = summary_of(t->root);
 
     inner_put(root, 0, t->root, &s);
     root->count = 1;
@@ -339,7 +333,7 @@ static void grow_root(struct tree *t)
 /* Hangs `right`, just split off `left`, next to it. */
 static void insert_child(struct tree *t, struct node *left, struct node *right)
 {
-    struct summary s = summary_of(t, right);
+    struct summary s = summary_of(right);
     struct node *p;
     uint32_t i;
 
@@ -353,8 +347,8 @@ static void insert_child(struct tree *t, struct node *left, struct node *right)
     inner_copy(p, i + 1, p, i, p->count - i);
     inner_put(p, i, right, &s);
     p->count++;
-    refresh_up(t, left);
-    refresh_up(t, right);
+    refresh_up(left);
+    refresh_up(right);
 }
 
 /* The leaf and slot where a VMA that starts at `start` belongs. */
@@ -391,13 +385,13 @@ void tree_insert(struct tree *t, const struct mw_vma *v)
     node_copy(c.leaf, c.slot + 1, c.leaf, c.slot, c.leaf->count - c.slot);
     c.leaf->u.vma[c.slot] = *v;
     c.leaf->count++;
-    refresh_up(t, c.leaf);
+    refresh_up(c.leaf);
 }
 
-void tree_set(struct tree *t, struct cursor c, const struct mw_vma *v)
+void tree_set(struct cursor c, const struct mw_vma *v)
 {
     c.leaf->u.vma[c.slot] = *v;
-    refresh_up(t, c.leaf);
+    refresh_up(c.leaf);
 }
 
 /* ---- removal ------------------------------------------------------------------ */
@@ -437,7 +431,7 @@ static void node_join(struct tree *t, struct node *left, struct node *right)
     node_copy(left, left->count, right, 0, right->count);
     left->count = (uint16_t)(left->count + right->count);
     right->count = 0;
-    refresh_up(t, left);
+    refresh_up(left);
     node_drop(t, right);
 }
 
@@ -462,7 +456,7 @@ static void node_shrunk(struct tree *t, struct node *n)
         }
         return;
     }
-    refresh_up(t, n);
+    refresh_up(n);
     if (n->count > node_max(n) / 4 || p->count < 2)
         return;
     other = p->u.in.child[n->slot ? n->slot - 1 : 1];
@@ -487,7 +481,7 @@ struct cursor tree_remove(struct tree *t, struct cursor c)
         node_shrunk(t, n);
         return tree_find(t, end);
     }
-    refresh_up(t, n);
+    refresh_up(n);
     if (c.slot < n->count)
         return c;
     return (struct cursor){ n->next, 0 };
@@ -498,7 +492,6 @@ struct cursor tree_remove(struct tree *t, struct cursor c)
 struct search {
     uint64_t low, high, length;
     struct mw_range *found;
-    uint64_t guard;
 };
 
 /* Is [a, b), clipped to the window, long enough? */
@@ -517,7 +510,7 @@ static bool leaf_gap_high(const struct node *n, const struct search *s)
     const struct mw_vma *v = n->u.vma;
 
     for (uint32_t i = n->count - 1u; i > 0 && v[i].end > s->low; i--)
-        if (gap_fits(s, v[i - 1].end, vma_start_gap(v + i, s->guard)))
+        if (gap_fits(s, v[i - 1].end, v[i].start))
             return true;
     return false;
 }
@@ -543,7 +536,7 @@ static bool leaf_gap_low(const struct node *n, const struct search *s)
     const struct mw_vma *v = n->u.vma;
 
     for (uint32_t i = 1; i < n->count && v[i - 1].end < s->high; i++)
-        if (gap_fits(s, v[i - 1].end, vma_start_gap(v + i, s->guard)))
+        if (gap_fits(s, v[i - 1].end, v[i].start))
             return true;
     return false;
 }
@@ -567,12 +560,12 @@ static bool node_gap_low(const struct node *n, const struct search *s)
 bool tree_gap_high(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
                    struct mw_range *gap)
 {
-    struct search s = { low, high, length, gap, t->guard };
+    struct search s = { low, high, length, gap };
     struct summary all;
 
     if (!t->root)
         return gap_fits(&s, 0, UINT64_MAX);
-    all = summary_of(t, t->root);
+    all = summary_of(t->root);
     return gap_fits(&s, all.hi, UINT64_MAX) || node_gap_high(t->root, &s) ||
            gap_fits(&s, 0, all.lo);
 }
@@ -580,12 +573,12 @@ bool tree_gap_high(const struct tree *t, uint64_t low, uint64_t high, uint64_t l
 bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
                   struct mw_range *gap)
 {
-    struct search s = { low, high, length, gap, t->guard };
+    struct search s = { low, high, length, gap };
     struct summary all;
 
     if (!t->root)
         return gap_fits(&s, 0, UINT64_MAX);
-    all = summary_of(t, t->root);
+    all = summary_of(t->root);
     return gap_fits(&s, 0, all.lo) || node_gap_low(t->root, &s) ||
            gap_fits(&s, all.hi, UINT64_MAX);
 }
@@ -593,7 +586,6 @@ bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t le
 /* ---- the checker ------------------------------------------------------------------- */
 
 struct audit {
-    const struct tree *t;
     const struct node *last_leaf;
     uint64_t end;   /* of the last VMA seen */
     uint64_t count;
@@ -635,7 +627,7 @@ static const char *check_node(struct audit *a, const struct node *n, uint32_t le
         bad = check_node(a, c, level - 1);
         if (bad)
             return bad;
-        s = summary_of(a->t, c);
+        s = summary_of(c);
         if (s.lo != n->u.in.lo[i] || s.hi != n->u.in.hi[i])
             return "tree: a node's bounds are stale";
         if (s.gap != n->u.in.gap[i])
@@ -646,7 +638,7 @@ static const char *check_node(struct audit *a, const struct node *n, uint32_t le
 
 const char *tree_check(const struct tree *t)
 {
-    struct audit a = { .t = t };
+    struct audit a = { 0 };
     const char *bad;
 
     if (!t->root)

@@ -22,7 +22,6 @@ struct tree {
     uint32_t spares;
     uint32_t height;     /* levels, 0 when empty */
     uint64_t count;      /* VMAs */
-    uint64_t guard;      /* bytes kept free below a MW_VM_GROWSDOWN VMA */
     const struct mw_port *port;
 };
 
@@ -32,7 +31,7 @@ struct cursor {
     uint32_t slot;
 };
 
-void tree_init(struct tree *t, const struct mw_port *port, uint64_t guard);
+void tree_init(struct tree *t, const struct mw_port *port);
 
 /* Gives every node back. The VMAs' objects are the caller's to drop first. */
 void tree_destroy(struct tree *t);
@@ -59,22 +58,19 @@ struct cursor tree_prev(const struct tree *t, struct cursor c);
 void tree_insert(struct tree *t, const struct mw_vma *v);
 
 /* Replaces the VMA at `c`; its place in the order stays. `c` stays valid. */
-void tree_set(struct tree *t, struct cursor c, const struct mw_vma *v);
+void tree_set(struct cursor c, const struct mw_vma *v);
 
 /* Removes the VMA at `c`. Returns the place of the next one. */
 struct cursor tree_remove(struct tree *t, struct cursor c);
 
 /*
  * The highest (lowest) gap of at least `length` bytes in [low, high), clipped
- * to it. Guard gaps below growing stacks do not count as room.
+ * to it.
  */
 bool tree_gap_high(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
                    struct mw_range *gap);
 bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
                   struct mw_range *gap);
-
-/* Where room below `v` ends: its start less a stack's guard. */
-uint64_t vma_start_gap(const struct mw_vma *v, uint64_t guard);
 
 /* Recomputes all that nodes keep. NULL when sound, else what is not. */
 const char *tree_check(const struct tree *t);

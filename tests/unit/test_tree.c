@@ -8,7 +8,6 @@
 #include "vma/tree.h"
 
 #define SPAN 4096
-#define GUARD (8 * 4096ull)
 
 static struct mw_vma naive[SPAN + 1];
 static size_t count;
@@ -46,20 +45,12 @@ static void naive_remove(size_t i)
     memmove(&naive[i], &naive[i + 1], (count - i) * sizeof naive[0]);
 }
 
-static uint64_t naive_start(size_t i)
-{
-    const struct mw_vma *v = &naive[i];
-    if (!(v->flags & MW_VM_GROWSDOWN))
-        return v->start;
-    return v->start > GUARD ? v->start - GUARD : 0;
-}
-
 /* The gap below mapping i (i == count: above all), clipped; false: too small. */
 static bool naive_gap_at(size_t i, uint64_t low, uint64_t high, uint64_t length,
                          struct mw_range *gap)
 {
     uint64_t from = i == 0 ? 0 : naive[i - 1].end;
-    uint64_t to = i == count ? UINT64_MAX : naive_start(i);
+    uint64_t to = i == count ? UINT64_MAX : naive[i].start;
     from = from < low ? low : from;
     to = to > high ? high : to;
     *gap = (struct mw_range){ from, to };
@@ -140,7 +131,7 @@ static void insert_some(struct tree *t)
     if (i < count && naive[i].start < end)
         return;
     struct mw_vma v = { .start = start, .end = end, .offset = start,
-                        .flags = next_random() % 9 == 0 ? MW_VM_GROWSDOWN | 3 : next_random() % 8,
+                        .flags = next_random() % 8,
                         .anon = next_random() % 3 };
     assert_true(tree_reserve(t, 1));
     tree_insert(t, &v);
@@ -174,7 +165,7 @@ static void change_some(struct tree *t)
     else if (v.end - v.start > 4096)
         v.start += 4096;
     naive[i] = v;
-    tree_set(t, c, &v);
+    tree_set(c, &v);
     same_vma(tree_at(c), &v);
 }
 
@@ -183,7 +174,7 @@ static void random_changes(uint64_t seed, int steps, int insert_share)
     struct bench b;
     struct tree t;
     bench_config(&b, 12, 0);
-    tree_init(&t, &b.port, GUARD);
+    tree_init(&t, &b.port);
     count = 0;
     state = seed * 0x9e3779b97f4a7c15ull + 1;
     for (int i = 0; i < steps; i++) {
@@ -234,7 +225,7 @@ static void in_order(void **unused)
         struct bench b;
         struct tree t;
         bench_config(&b, 12, 0);
-        tree_init(&t, &b.port, GUARD);
+        tree_init(&t, &b.port);
         count = 0;
         for (uint64_t i = 0; i < 1500; i++) {
             uint64_t page = way & 1 ? 3000 - 2 * i : 2 * i;
@@ -267,7 +258,7 @@ static void reservation(void **unused)
     struct bench b;
     struct tree t;
     bench_config(&b, 12, 0);
-    tree_init(&t, &b.port, GUARD);
+    tree_init(&t, &b.port);
     for (uint64_t i = 0; i < 2000; i += 10) {
         assert_true(tree_reserve(&t, 10));
         size_t before = b.allocations;
