@@ -79,12 +79,12 @@ struct verdict {
 };
 
 static struct verdict judge(const struct mw_space *s, const struct around *a,
-                            const struct mw_vma *v, enum merge_source source)
+                            const struct mw_vma *v)
 {
     struct verdict m;
 
-    m.below = a->has_prev && merge_below(s, &a->prev, v, source);
-    m.above = a->has_next && merge_above(s, v, &a->next, source) &&
+    m.below = a->has_prev && merge_below(s, &a->prev, v, MERGE_PLACED);
+    m.above = a->has_next && merge_above(s, v, &a->next, MERGE_PLACED) &&
               (!m.below || merge_across(&a->prev, &a->next));
     return m;
 }
@@ -127,7 +127,7 @@ void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
 
     a.has_prev = a.has_prev && !contains(&a.prev, apart);
     a.has_next = a.has_next && !contains(&a.next, apart);
-    m = judge(s, &a, v, MERGE_NEW);
+    m = judge(s, &a, v);
     r = joined(&a, m, v);
     if (!m.below && !m.above) {
         edit_add(s, v);
@@ -191,7 +191,7 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
     changed.flags = flags;
     a.has_prev = a.has_prev && start == v.start;
     a.has_next = a.has_next && end == v.end;
-    m = judge(s, &a, &changed, MERGE_CHANGED);
+    m = judge(s, &a, &changed);
     if (m.below || m.above) {
         modify_merged(s, &a, m, &v, &changed);
     } else {
@@ -213,7 +213,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 
     account_add(s, v.flags, to_pages(s, new_end - end));
     v.end = new_end;
-    if (merge && next.leaf && merge_above(s, &v, tree_at(next), MERGE_NEW)) {
+    if (merge && next.leaf && merge_above(s, &v, tree_at(next), MERGE_EXTENDED)) {
         struct mw_vma n = *tree_at(next);
 
         v.end = n.end;

@@ -33,7 +33,7 @@ static bool anon_fits(const struct mw_space *s, const struct mw_vma *n, const st
         return false;
     if (n->anon)
         return alone(n->anon);
-    return space_has(s, ROW_MERGE_INTO_UNTOUCHED) && (source == MERGE_NEW || alone(v->anon));
+    return space_has(s, ROW_MERGE_INTO_UNTOUCHED) && (source == MERGE_EXTENDED || alone(v->anon));
 }
 
 bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,

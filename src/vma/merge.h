@@ -11,8 +11,8 @@
 
 #include "vma/space.h"
 
-/* Where `v` comes from: a call made or moved it, or changed it where it is. */
-enum merge_source { MERGE_NEW, MERGE_CHANGED };
+/* Where `v` comes from: a call extended it, or made, moved or changed it. */
+enum merge_source { MERGE_EXTENDED, MERGE_PLACED };
 
 /* May `v` become one with the neighbour `n`? `n` may be NULL (no). Rules MERGE-1..6. */
 bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,

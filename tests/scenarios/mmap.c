@@ -685,3 +685,13 @@ SCENARIO(mmap_over_sealed)
     lay(w);
     data(w, 0, 6);
 }
+
+/* dddd, then d in its middle under mlockall: not locked, present, and apart (MMAP-22) */
+SCENARIO(mmap_droppable_under_mlockall)
+{
+    do_mmap(w, at(0), 4 * PAGE, RW, MW_MAP_DROPPABLE | ANON | FIXED, NO_FILE, 0);
+    w->ops->future(w, MW_FUTURE_LOCK | MW_FUTURE_ONFAULT);
+    do_mmap(w, at(1), PAGE, RW, MW_MAP_DROPPABLE | ANON | FIXED, NO_FILE, 0);
+    lay(w);
+    count(w);
+}
