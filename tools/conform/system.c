@@ -214,7 +214,10 @@ static int64_t limit_step(const struct step *s)
             return 0;
         base = (uint64_t)(s->prot == MW_LIMIT_AS ? now.total : now.data);
     }
-    set_limit(s->prot, s->len == UINT64_MAX ? UINT64_MAX : (base + s->len) * PAGE);
+    set_limit(s->prot, s->len != UINT64_MAX            ? (base + s->len) * PAGE
+                       : s->prot == MW_LIMIT_MEMLOCK ? sys.memlock
+                       : s->prot == MW_LIMIT_STACK   ? sys.stack_limit
+                                                     : UINT64_MAX);
     return 0;
 }
 
