@@ -114,7 +114,7 @@ conform() {
     name=conform
     counted_run tests/conform/run.sh
     single "conform --suite" "$B/mapwright-conform" --suite
-    single "conform, random" "$B/mapwright-conform" --calls "${CONFORM_CALLS:-1000000}" --jobs 2 --no-emit
+    single "conform, random" "$B/mapwright-conform" --calls "${CONFORM_CALLS:-500000}" --no-emit
 }
 
 [ $# -gt 0 ] || set -- unit fault scenarios random check conform
