@@ -74,6 +74,11 @@ const char *mw_version(void);
 #define MW_MREMAP_FIXED 2u
 #define MW_MREMAP_DONTUNMAP 4u
 
+/* Mapwright's own, refused (EINVAL) without MW_OPT_EXTENSIONS. See mw_mremap. */
+#define MW_MREMAP_MIRROR 0x01000000u
+#define MW_MREMAP_RELOCATE 0x02000000u
+#define MW_MREMAP_STRICT 0x04000000u
+
 /* The huge page of hugetlb mappings and of placement, in bytes. */
 #define MW_HUGE_SIZE (2ull << 20)
 
@@ -115,6 +120,9 @@ const char *mw_version(void);
                                  PROT_READ implies PROT_EXEC */
 #define MW_OPT_EXEC_ONLY 0x10u /* a CPU with protection keys: what is mapped with
                                  PROT_EXEC and no other bit can't be read */
+
+#define MW_OPT_EXTENSIONS 0x20u /* MW_MREMAP_MIRROR and its like are known; huge-page
+                                 mappings can grow */
 
 struct mw_frames;
 struct mw_object;
@@ -211,6 +219,14 @@ int mw_frames_destroy(struct mw_frames *frames);
 /* Frames in all, and frames free. Pages, not bytes. */
 uint64_t mw_frames_total(const struct mw_frames *frames);
 uint64_t mw_frames_free(const struct mw_frames *frames);
+
+/*
+ * Sets frames that were never used aside as huge pages of 1 << log2_size bytes
+ * (with 4 KiB pages: 21 or 30), until there are `count`, as vm.nr_hugepages
+ * does; or makes frames again of those that nobody holds. Returns how many
+ * there are then: perhaps fewer, 0 for a size that the format does not have.
+ */
+uint64_t mw_frames_set_huge(struct mw_frames *frames, uint32_t log2_size, uint64_t count);
 
 /* ---- objects: what a mapping maps --------------------------------------- */
 
@@ -453,6 +469,8 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_UFFD 0x10000000ull
 #define MW_VM_SYNC 0x20000000ull
 #define MW_VM_EXEC_ONLY 0x40000000ull /* can't be read: see MW_OPT_EXEC_ONLY */
+#define MW_VM_MIRRORED 0x80000000ull  /* private memory with more than one address: `object`
+                                         is the engine's own, borrowed while the space lives */
 
 /*
  * One mapping. In an import every field is read; `anon` 0 says untouched.

@@ -5,6 +5,12 @@
 #include "base/mem.h"
 #include "base/range.h"
 
+/* Frames in a page of `level`. */
+static uint64_t block_frames(const struct mw_frames *f, uint32_t level)
+{
+    return 1ull << (frame_shift(f, level) - f->page_shift);
+}
+
 int mw_frames_create(const struct mw_port *port, void *base, uint64_t bytes,
                      uint32_t page_shift, struct mw_frames **out)
 {
@@ -22,7 +28,7 @@ int mw_frames_create(const struct mw_port *port, void *base, uint64_t bytes,
     if (!f)
         return -MW_ENOMEM;
     *f = (struct mw_frames){ .port = port, .base = base, .page_shift = page_shift,
-                             .count = (uint32_t)count, .fresh = 1,
+                             .count = (uint32_t)count, .fresh = 1, .top = (uint32_t)count,
                              .free_count = (uint32_t)count - 1 };
     f->meta = port->alloc(port->ctx, (size_t)count * sizeof *f->meta);
     if (!f->meta) {
@@ -40,6 +46,8 @@ int mw_frames_destroy(struct mw_frames *f)
 
     if (!f)
         return 0;
+    for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
+        mw_frames_set_huge(f, frame_shift(f, level), 0);
     if (f->free_count != f->count - 2)
         return -MW_EBUSY;
     port = f->port;
@@ -49,7 +57,15 @@ int mw_frames_destroy(struct mw_frames *f)
 }
 
 /* Number 0 and the zero frame are the pool's own. */
-uint64_t mw_frames_total(const struct mw_frames *f) { return f->count - 2; }
+uint64_t mw_frames_total(const struct mw_frames *f)
+{
+    uint64_t huge = 0;
+
+    for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
+        huge += f->huge[level].total * block_frames(f, level);
+    return f->count - 2 - huge;
+}
+
 uint64_t mw_frames_free(const struct mw_frames *f) { return f->free_count; }
 
 frame_t frame_alloc(struct mw_frames *f)
@@ -58,7 +74,7 @@ frame_t frame_alloc(struct mw_frames *f)
 
     if (n)
         f->free_head = f->meta[n].link;
-    else if (f->fresh < f->count)
+    else if (f->fresh < f->top)
         n = f->fresh++;
     else
         return 0;
@@ -83,4 +99,107 @@ void frame_put(struct mw_frames *f, frame_t n)
     f->meta[n].link = f->free_head;
     f->free_head = n;
     f->free_count++;
+}
+
+/* ---- huge pages ---------------------------------------------------------------------- */
+
+static void push_free(struct mw_frames *f, frame_t n)
+{
+    f->meta[n] = (struct frame){ .link = f->free_head };
+    f->free_head = n;
+}
+
+/* Cuts one more huge page off the frames that were never used. */
+static bool carve(struct mw_frames *f, uint32_t level)
+{
+    uint64_t n = block_frames(f, level), start = f->top >= n ? (f->top - n) & ~(n - 1) : 0;
+    struct huge_stock *h = &f->huge[level];
+
+    if (start < f->fresh || !start)
+        return false;
+    for (uint64_t i = start + n; i < f->top; i++) /* what alignment leaves over */
+        push_free(f, (frame_t)i);
+    f->top = (uint32_t)start;
+    f->free_count -= (uint32_t)n;
+    f->meta[start] = (struct frame){ .link = h->head };
+    h->head = (frame_t)start;
+    h->free++;
+    h->total++;
+    return true;
+}
+
+/* Makes pages of a free huge page again. */
+static void dissolve(struct mw_frames *f, uint32_t level)
+{
+    struct huge_stock *h = &f->huge[level];
+    frame_t start = h->head;
+    uint64_t n = block_frames(f, level);
+
+    h->head = f->meta[start].link;
+    h->free--;
+    h->total--;
+    f->free_count += (uint32_t)n;
+    if (start == f->top && start >= f->fresh) { /* the last one carved: as if never used */
+        f->top += (uint32_t)n;
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        push_free(f, start + (frame_t)i);
+}
+
+uint64_t mw_frames_set_huge(struct mw_frames *f, uint32_t shift, uint64_t count)
+{
+    struct huge_stock *h = NULL;
+    uint32_t level = 2;
+
+    while (level <= FRAME_LEVELS && frame_shift(f, level) != shift)
+        level++;
+    if (level > FRAME_LEVELS)
+        return 0;
+    h = &f->huge[level];
+    while (h->total < count && carve(f, level))
+        ;
+    while (h->total > count && h->free > h->promised)
+        dissolve(f, level);
+    return h->total;
+}
+
+frame_t frame_alloc_huge(struct mw_frames *f, uint32_t level, bool promised)
+{
+    struct huge_stock *h = &f->huge[level];
+    frame_t n = h->head;
+
+    if (!promised && h->free <= h->promised)
+        return 0;
+    h->promised -= promised;
+    h->free--;
+    h->head = f->meta[n].link;
+    f->meta[n] = (struct frame){ .refs = 1 };
+    return n;
+}
+
+void frame_put_huge(struct mw_frames *f, frame_t n, uint32_t level)
+{
+    struct huge_stock *h = &f->huge[level];
+
+    if (--f->meta[n].refs)
+        return;
+    f->meta[n].link = h->head;
+    h->head = n;
+    h->free++;
+}
+
+bool frame_promise(struct mw_frames *f, uint32_t level, uint64_t pages)
+{
+    struct huge_stock *h = &f->huge[level];
+
+    if (pages > h->free - h->promised)
+        return false;
+    h->promised += (uint32_t)pages;
+    return true;
+}
+
+void frame_unpromise(struct mw_frames *f, uint32_t level, uint64_t pages)
+{
+    f->huge[level].promised -= (uint32_t)pages;
 }

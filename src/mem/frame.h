@@ -14,16 +14,28 @@ struct frame {
                       in a stock: the next one */
 };
 
+/* Levels of page-table entries that map a page: 1 a page, 2 and 3 huge ones. */
+enum { FRAME_LEVELS = 3 };
+
+/* A stock of huge pages of one size, apart from the pages. */
+struct huge_stock {
+    uint32_t head;     /* free: first frame of each, linked */
+    uint32_t total, free;
+    uint32_t promised; /* of the free ones, to mappings that have not touched them yet */
+};
+
 struct mw_frames {
     const struct mw_port *port;
     unsigned char *base;
     struct frame *meta;
     uint32_t page_shift;
     uint32_t count; /* frames, number 0 included */
-    uint32_t fresh; /* frames from here on have never been used */
+    uint32_t fresh; /* frames from here up to `top` have never been used */
+    uint32_t top;   /* from here on lie huge pages */
     uint32_t free_head;
     uint32_t free_count;
     frame_t zero;   /* all zeros, mapped read-only wherever nothing was written */
+    struct huge_stock huge[FRAME_LEVELS + 1]; /* by level; those below 2 stay empty */
 };
 
 /* A frame with one reference and undefined content; 0: none left. O(1). */
@@ -34,6 +46,23 @@ frame_t frame_alloc_zeroed(struct mw_frames *f);
 
 static inline void frame_get(struct mw_frames *f, frame_t n) { f->meta[n].refs++; }
 void frame_put(struct mw_frames *f, frame_t n);
+
+/* log2 of the bytes of a page of `level`. */
+static inline uint32_t frame_shift(const struct mw_frames *f, uint32_t level)
+{
+    return f->page_shift + (level - 1) * (f->page_shift - 3);
+}
+
+/*
+ * Huge pages of `level`, named by their first frame. `promised`: one that
+ * frame_promise has set aside, else one beyond those. Undefined content.
+ */
+frame_t frame_alloc_huge(struct mw_frames *f, uint32_t level, bool promised);
+void frame_put_huge(struct mw_frames *f, frame_t n, uint32_t level);
+
+/* Sets `pages` huge pages aside, or gives them back. False: there are not as many. */
+bool frame_promise(struct mw_frames *f, uint32_t level, uint64_t pages);
+void frame_unpromise(struct mw_frames *f, uint32_t level, uint64_t pages);
 
 static inline void *frame_ptr(const struct mw_frames *f, frame_t n)
 {

@@ -22,9 +22,56 @@ int mw_object_create(const struct mw_port *port, struct mw_frames *frames,
     if (!o)
         return -MW_ENOMEM;
     *o = (struct mw_object){ .port = port, .frames = frames, .ops = ops, .ctx = ctx,
-                             .size = size, .refs = 1, .flags = flags };
+                             .size = size, .refs = 1, .flags = flags, .level = 1 };
     *out = o;
     return 0;
+}
+
+int object_create_huge(const struct mw_port *port, struct mw_frames *frames, uint32_t level,
+                       uint64_t size, uint64_t pages, uint32_t flags, struct mw_object **out)
+{
+    *out = NULL;
+    if (mw_object_create(port, frames, NULL, NULL, size, flags, out))
+        return -MW_ENOMEM;
+    (*out)->level = level;
+    if (object_promise(*out, pages))
+        return 0;
+    mw_object_put(*out);
+    *out = NULL;
+    return -MW_ENOMEM;
+}
+
+bool object_promise(struct mw_object *o, uint64_t pages)
+{
+    if (o->frames && pages && !frame_promise(o->frames, o->level, pages))
+        return false;
+    o->promised += pages;
+    return true;
+}
+
+void object_unpromise(struct mw_object *o, uint64_t pages)
+{
+    if (pages > o->promised)
+        pages = o->promised;
+    if (o->frames && pages)
+        frame_unpromise(o->frames, o->level, pages);
+    o->promised -= pages;
+}
+
+frame_t object_take_huge(struct mw_object *o)
+{
+    frame_t n = frame_alloc_huge(o->frames, o->level, o->promised > 0);
+
+    o->promised -= n && o->promised;
+    return n;
+}
+
+static void page_put(struct mw_object *o, frame_t n)
+{
+    if (o->level > 1)
+        frame_put_huge(o->frames, n, o->level);
+    else
+        frame_put(o->frames, n);
 }
 
 static void node_free(struct mw_object *o, struct object_node *n, uint32_t level)
@@ -33,7 +80,7 @@ static void node_free(struct mw_object *o, struct object_node *n, uint32_t level
         if (level > 1 && n->slot[i].child)
             node_free(o, n->slot[i].child, level - 1);
         else if (level == 1 && n->slot[i].frame)
-            frame_put(o->frames, n->slot[i].frame);
+            page_put(o, n->slot[i].frame);
     }
     o->port->free(o->port->ctx, n, sizeof *n);
 }
@@ -46,6 +93,7 @@ void mw_object_put(struct mw_object *o)
         return;
     if (o->root)
         node_free(o, o->root, o->height);
+    object_unpromise(o, o->promised);
     if (o->ops && o->ops->release)
         o->ops->release(o->ctx);
     o->port->free(o->port->ctx, o, sizeof *o);
@@ -104,9 +152,33 @@ static frame_t *index_slot(struct mw_object *o, uint64_t index)
     return &n->slot[index & (NODE_SLOTS - 1)].frame;
 }
 
+frame_t object_peek(const struct mw_object *o, uint64_t index)
+{
+    const struct object_node *n = o->root;
+
+    if (!n || !covers(o->height, index))
+        return 0;
+    for (uint32_t level = o->height; n && level > 1; level--)
+        n = n->slot[(index >> ((level - 1) * NODE_BITS)) & (NODE_SLOTS - 1)].child;
+    return n ? n->slot[index & (NODE_SLOTS - 1)].frame : 0;
+}
+
+/* A page of zeros. */
+static frame_t page_new(struct mw_object *o)
+{
+    frame_t n;
+
+    if (o->level == 1)
+        return frame_alloc_zeroed(o->frames);
+    n = object_take_huge(o);
+    if (n)
+        memset(frame_ptr(o->frames, n), 0, (size_t)1 << frame_shift(o->frames, o->level));
+    return n;
+}
+
 enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *frame)
 {
-    uint32_t shift = o->frames->page_shift;
+    uint32_t shift = frame_shift(o->frames, o->level);
     frame_t *slot;
 
     if (index > UINT64_MAX >> shift || index << shift >= o->size)
@@ -115,12 +187,12 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
     if (!slot)
         return OBJECT_OOM;
     if (!*slot) {
-        frame_t n = frame_alloc_zeroed(o->frames);
+        frame_t n = page_new(o);
 
         if (!n)
-            return OBJECT_OOM;
+            return o->level > 1 ? OBJECT_FAILED : OBJECT_OOM;
         if (o->ops && o->ops->read && o->ops->read(o->ctx, index, frame_ptr(o->frames, n)) < 0) {
-            frame_put(o->frames, n);
+            page_put(o, n);
             return OBJECT_FAILED;
         }
         *slot = n;

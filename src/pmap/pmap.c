@@ -31,38 +31,87 @@ static pte_t table_entry(const struct pmap *pm, frame_t n)
     return (pte_t)n << pm->page_shift | PTE_P | PTE_W | PTE_U | PTE_A;
 }
 
-static pte_t leaf_entry(const struct pmap *pm, frame_t n, pte_t bits)
+static pte_t leaf_entry(const struct pmap *pm, frame_t n, pte_t bits, uint32_t level)
 {
-    return (pte_t)n << pm->page_shift | bits;
+    return (pte_t)n << pm->page_shift | bits | (level > 1 ? PTE_PS : 0);
 }
+
+/* Does an entry of `level`, in use, name a table? (Else it maps a page.) */
+static bool is_table(pte_t e, uint32_t level)
+{
+    return level > 1 && !(e & PTE_PS);
+}
+
+static uint64_t leaf_pages(const struct pmap *pm, uint32_t level)
+{
+    return 1ull << (level - 1) * index_bits(pm);
+}
+
+/* What a leaf entry adds to the count of resident pages. */
+static uint64_t counted(const struct pmap *pm, pte_t e, uint32_t level)
+{
+    if ((e & PTE_ALIAS) || pte_frame(pm, e) == pm->frames->zero)
+        return 0;
+    return leaf_pages(pm, level);
+}
+
+static void leaf_put(struct pmap *pm, pte_t e, uint32_t level)
+{
+    if (level > 1)
+        frame_put_huge(pm->frames, pte_frame(pm, e), level);
+    else
+        frame_put(pm->frames, pte_frame(pm, e));
+}
+
+static uint32_t *in_use(const struct pmap *pm, frame_t table_frame)
+{
+    return &pm->frames->meta[table_frame].link;
+}
+
+/* Does another table or pmap link this table too? */
+static bool is_shared(const struct pmap *pm, frame_t n) { return pm->frames->meta[n].refs > 1; }
 
 /* ---- tables ------------------------------------------------------------------ */
 
 /* An empty table: from the stock first. 0: no memory. */
 static frame_t table_new(struct pmap *pm)
 {
-    frame_t n = pm->stock;
+    frame_t n = pm->pool->stock;
 
     if (n) {
-        pm->stock = pm->frames->meta[n].link;
-        pm->frames->meta[n].link = 0;
+        pm->pool->stock = *in_use(pm, n);
+        *in_use(pm, n) = 0;
     } else {
         n = frame_alloc_zeroed(pm->frames);
     }
     if (n)
-        pm->tables++;
+        pm->pool->tables++;
     return n;
 }
 
-static void table_free(struct pmap *pm, frame_t n)
+/* Takes a table out of entry `e` of table `n`; the last link frees it, which then is empty. */
+static void unlink_table(struct pmap *pm, frame_t n, pte_t *e)
 {
-    pm->tables--;
-    frame_put(pm->frames, n);
+    frame_t child = pte_frame(pm, *e);
+
+    pm->pool->tables -= !is_shared(pm, child);
+    frame_put(pm->frames, child);
+    *e = 0;
+    --*in_use(pm, n);
 }
 
-int pmap_init(struct pmap *pm, struct mw_frames *frames, uint32_t levels, uint32_t page_shift)
+/* The same where nothing is left in it. */
+static void unlink_empty(struct pmap *pm, frame_t n, pte_t *e)
 {
-    *pm = (struct pmap){ .frames = frames, .levels = levels, .page_shift = page_shift };
+    if (!*in_use(pm, pte_frame(pm, *e)))
+        unlink_table(pm, n, e);
+}
+
+int pmap_init(struct pmap *pm, struct mw_frames *frames, struct pmap_pool *pool, uint32_t levels,
+              uint32_t page_shift)
+{
+    *pm = (struct pmap){ .frames = frames, .pool = pool, .levels = levels,
+                         .page_shift = page_shift };
     if (!frames)
         return 0;
     if (frames->page_shift != page_shift)
@@ -75,23 +124,36 @@ void pmap_destroy(struct pmap *pm)
 {
     if (!pm->frames)
         return;
-    pmap_unreserve(pm);
     pmap_zap(pm, 0, UINT64_MAX);
-    table_free(pm, pm->root);
+    pm->pool->tables--;
+    frame_put(pm->frames, pm->root);
 }
 
-pte_t *pmap_find(const struct pmap *pm, uint64_t va)
+uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level) { return entry_shift(pm, level); }
+
+uint64_t pmap_reach(const struct pmap *pm)
+{
+    uint32_t bits = entry_shift(pm, pm->levels) + index_bits(pm);
+
+    return bits >= 64 ? UINT64_MAX : 1ull << bits;
+}
+
+pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level)
 {
     frame_t n = pm->root;
 
-    for (uint32_t level = pm->levels; level > 1; level--) {
-        pte_t e = table(pm, n)[entry_index(pm, va, level)];
+    for (uint32_t l = pm->levels;; l--) {
+        pte_t *e = &table(pm, n)[entry_index(pm, va, l)];
 
-        if (!(e & PTE_P))
+        if (!pte_used(*e))
             return NULL;
-        n = pte_frame(pm, e);
+        if (!is_table(*e, l)) {
+            if (level)
+                *level = l;
+            return e;
+        }
+        n = pte_frame(pm, *e);
     }
-    return &table(pm, n)[entry_index(pm, va, 1)];
 }
 
 /* The table of `level` that reaches `va`, with those above it; made as needed. 0: no memory. */
@@ -108,46 +170,56 @@ static frame_t table_make(struct pmap *pm, uint64_t va, uint32_t level)
             if (!child)
                 return 0;
             *e = table_entry(pm, child);
-            pm->frames->meta[n].link++;
+            ++*in_use(pm, n);
         }
         n = pte_frame(pm, *e);
     }
     return n;
 }
 
-static bool counted(const struct pmap *pm, frame_t n) { return n != pm->frames->zero; }
-
 /* Takes away tables on the way to `va` that hold nothing (left by a failed table_make). */
-static void prune(struct pmap *pm, uint64_t va);
-
-bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits)
+static void prune(struct pmap *pm, frame_t n, uint32_t level, uint64_t va)
 {
-    frame_t n = table_make(pm, va, 1);
+    pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
+
+    if (!pte_used(*e) || !is_table(*e, level))
+        return;
+    prune(pm, pte_frame(pm, *e), level - 1, va);
+    unlink_empty(pm, n, e);
+}
+
+/* Sets an entry that is empty; the frame's reference is the caller's. */
+static void set_leaf(struct pmap *pm, frame_t n, pte_t *e, pte_t value, uint32_t level)
+{
+    *e = value;
+    ++*in_use(pm, n);
+    pm->pool->resident += counted(pm, value, level);
+}
+
+bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits, uint32_t level)
+{
+    frame_t n = table_make(pm, va, level);
     pte_t *e;
 
     if (!n) {
-        prune(pm, va);
+        prune(pm, pm->root, pm->levels, va);
         return false;
     }
-    e = &table(pm, n)[entry_index(pm, va, 1)];
-    if (pte_used(*e)) {
-        pmap_replace(pm, e, frame, bits);
-        return true;
-    }
-    pm->frames->meta[n].link++;
-    pm->resident += counted(pm, frame);
-    *e = leaf_entry(pm, frame, bits);
+    e = &table(pm, n)[entry_index(pm, va, level)];
+    if (pte_used(*e))
+        pmap_replace(pm, e, frame, bits, level);
+    else
+        set_leaf(pm, n, e, leaf_entry(pm, frame, bits, level), level);
     return true;
 }
 
-void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits)
+void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint32_t level)
 {
-    frame_t old = pte_frame(pm, *entry);
+    pte_t old = *entry;
 
-    pm->resident -= counted(pm, old);
-    pm->resident += counted(pm, frame);
-    *entry = leaf_entry(pm, frame, bits);
-    frame_put(pm->frames, old);
+    *entry = leaf_entry(pm, frame, bits, level);
+    pm->pool->resident += counted(pm, *entry, level) - counted(pm, old, level);
+    leaf_put(pm, old, level);
 }
 
 /* ---- visiting a range ----------------------------------------------------------- */
@@ -160,49 +232,44 @@ static uint64_t entry_end(const struct pmap *pm, uint64_t va, uint64_t end, uint
     return (va | mask) >= end - 1 ? end : (va | mask) + 1;
 }
 
-/* The first address beyond what the tables can map. */
-static uint64_t reach(const struct pmap *pm)
+static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level)
 {
-    uint32_t bits = entry_shift(pm, pm->levels) + index_bits(pm);
-
-    return bits >= 64 ? UINT64_MAX : 1ull << bits;
+    pm->pool->resident -= counted(pm, *e, level);
+    leaf_put(pm, *e, level);
+    *e = 0;
+    --*in_use(pm, n);
 }
 
-static void zap_leaf(struct pmap *pm, frame_t n, uint64_t va, uint64_t end)
+static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end)
 {
     pte_t *t = table(pm, n);
     uint32_t last = entry_index(pm, end - 1, 1);
 
-    for (uint32_t i = entry_index(pm, va, 1); i <= last; i++) {
-        if (!pte_used(t[i]))
-            continue;
-        pm->resident -= counted(pm, pte_frame(pm, t[i]));
-        frame_put(pm->frames, pte_frame(pm, t[i]));
-        t[i] = 0;
-        pm->frames->meta[n].link--;
-    }
+    for (uint32_t i = entry_index(pm, va, 1); i <= last; i++)
+        if (pte_used(t[i]))
+            zap_entry(pm, n, &t[i], 1);
 }
 
 static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end)
 {
     if (level == 1) {
-        zap_leaf(pm, n, va, end);
+        zap_leaves(pm, n, va, end);
         return;
     }
     for (uint64_t next; va < end; va = next) {
         pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
-        frame_t child;
 
         next = entry_end(pm, va, end, level);
-        if (!(*e & PTE_P))
+        if (!pte_used(*e))
             continue;
-        child = pte_frame(pm, *e);
-        zap_table(pm, child, level - 1, va, next);
-        if (pm->frames->meta[child].link)
-            continue;
-        table_free(pm, child);
-        *e = 0;
-        pm->frames->meta[n].link--;
+        if (!is_table(*e, level)) {
+            zap_entry(pm, n, e, level);
+        } else if (is_shared(pm, pte_frame(pm, *e))) {
+            unlink_table(pm, n, e);
+        } else {
+            zap_table(pm, pte_frame(pm, *e), level - 1, va, next);
+            unlink_empty(pm, n, e);
+        }
     }
 }
 
@@ -210,15 +277,9 @@ void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end)
 {
     if (!pm->frames)
         return;
-    end = min_u64(end, reach(pm));
+    end = min_u64(end, pmap_reach(pm));
     if (start < end)
         zap_table(pm, pm->root, pm->levels, start, end);
-}
-
-static void prune(struct pmap *pm, uint64_t va)
-{
-    /* zapping one page that is not there frees the empty tables above it */
-    pmap_zap(pm, page_down(va, pm->page_shift), page_down(va, pm->page_shift) + 1);
 }
 
 pte_t pmap_grant(uint64_t vm_flags)
@@ -237,7 +298,7 @@ pte_t pmap_grant(uint64_t vm_flags)
 /* An entry cut down to what `grant` allows. */
 static pte_t entry_protect(pte_t e, pte_t grant)
 {
-    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D);
+    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS);
 
     if (!grant)
         return keep | PTE_HELD;
@@ -251,10 +312,16 @@ static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t v
         pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
 
         next = entry_end(pm, va, end, level);
-        if (level == 1 && pte_used(*e))
+        if (!pte_used(*e))
+            continue;
+        if (!is_table(*e, level)) {
             *e = entry_protect(*e, grant);
-        else if (level > 1 && (*e & PTE_P))
+        } else if (is_shared(pm, pte_frame(pm, *e))) {
+            unlink_table(pm, n, e);
+        } else {
             protect_table(pm, pte_frame(pm, *e), level - 1, va, next, grant);
+            unlink_empty(pm, n, e);
+        }
     }
 }
 
@@ -262,12 +329,12 @@ void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_fla
 {
     if (!pm->frames)
         return;
-    end = min_u64(end, reach(pm));
+    end = min_u64(end, pmap_reach(pm));
     if (start < end)
         protect_table(pm, pm->root, pm->levels, start, end, pmap_grant(vm_flags));
 }
 
-/* ---- moving ------------------------------------------------------------------------ */
+/* ---- what a commit will need ---------------------------------------------------------- */
 
 /*
  * The highest level whose whole tables can be handed over: both addresses are
@@ -299,7 +366,7 @@ static void count_tables(const struct pmap *pm, frame_t n, uint32_t level, uint6
         uint64_t number = va >> entry_shift(pm, level);
 
         next = entry_end(pm, va, end, level);
-        if (!(e & PTE_P))
+        if (!pte_used(e) || !is_table(e, level))
             continue;
         c->tables[level - 1]++;
         c->runs[level - 1] += c->last[level - 1] != number || !number;
@@ -308,40 +375,46 @@ static void count_tables(const struct pmap *pm, frame_t n, uint32_t level, uint6
     }
 }
 
-bool pmap_move_reserve(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length)
+/* `shared`: the highest level of tables that change hands whole. */
+static bool reserve_tables(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t length,
+                           uint32_t shared)
 {
     struct census c = { 0 };
-    uint32_t shared = shared_level(pm, from, to);
     uint64_t need = 0;
 
-    if (!pm->frames)
-        return true;
-    count_tables(pm, pm->root, pm->levels, from, from + length, &c, shared);
-    for (uint32_t level = 1; level < pm->levels; level++)
+    count_tables(src, src->root, src->levels, from, from + length, &c, shared);
+    for (uint32_t level = 1; level < src->levels; level++)
         /* shared levels: only the ragged ends need tables of their own; the
            others land on one table more than they come from, a run */
         need += level <= shared ? 2 : c.tables[level] + c.runs[level];
     while (need--) {
-        frame_t n = frame_alloc_zeroed(pm->frames);
+        frame_t n = frame_alloc_zeroed(dst->frames);
 
         if (!n) {
-            pmap_unreserve(pm);
+            pmap_unreserve(dst);
             return false;
         }
-        pm->frames->meta[n].link = pm->stock;
-        pm->stock = n;
+        *in_use(dst, n) = dst->pool->stock;
+        dst->pool->stock = n;
     }
     return true;
 }
 
 void pmap_unreserve(struct pmap *pm)
 {
-    while (pm->frames && pm->stock) {
-        frame_t n = pm->stock;
+    while (pm->frames && pm->pool->stock) {
+        frame_t n = pm->pool->stock;
 
-        pm->stock = pm->frames->meta[n].link;
+        pm->pool->stock = *in_use(pm, n);
         frame_put(pm->frames, n);
     }
+}
+
+/* ---- moving ------------------------------------------------------------------------ */
+
+bool pmap_move_reserve(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length)
+{
+    return !pm->frames || reserve_tables(pm, pm, from, length, shared_level(pm, from, to));
 }
 
 /* Moves one entry of a table of `level` to the same level at `to`. */
@@ -350,9 +423,9 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
     frame_t m = table_make(pm, to, level);
 
     table(pm, m)[entry_index(pm, to, level)] = *e;
-    pm->frames->meta[m].link++;
+    ++*in_use(pm, m);
     *e = 0;
-    pm->frames->meta[n].link--;
+    --*in_use(pm, n);
 }
 
 static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
@@ -361,22 +434,18 @@ static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, 
     for (uint64_t next; va < end; to += next - va, va = next) {
         pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
         uint64_t span = 1ull << entry_shift(pm, level);
-        frame_t child;
 
         next = entry_end(pm, va, end, level);
         if (!pte_used(*e))
             continue;
-        if (level == 1 || (level - 1 <= shared && next - va == span)) {
+        if (!is_table(*e, level) || (level - 1 <= shared && next - va == span)) {
             move_entry(pm, n, e, level, to);
-            continue;
+        } else if (is_shared(pm, pte_frame(pm, *e))) {
+            unlink_table(pm, n, e);
+        } else {
+            move_table(pm, pte_frame(pm, *e), level - 1, va, next, to, shared);
+            unlink_empty(pm, n, e);
         }
-        child = pte_frame(pm, *e);
-        move_table(pm, child, level - 1, va, next, to, shared);
-        if (pm->frames->meta[child].link)
-            continue;
-        table_free(pm, child);
-        *e = 0;
-        pm->frames->meta[n].link--;
     }
 }
 
@@ -387,16 +456,165 @@ void pmap_move(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length)
                    shared_level(pm, from, to));
 }
 
+/* ---- mirrors and forks ------------------------------------------------------------------ */
+
+static void leaf_get(struct pmap *pm, pte_t e) { frame_get(pm->frames, pte_frame(pm, e)); }
+
+/* Links the table of `src`'s entry into `dst` at `to`. */
+static void link_table(struct pmap *dst, uint64_t to, pte_t src, uint32_t level)
+{
+    frame_t m = table_make(dst, to, level);
+
+    leaf_get(dst, src);
+    table(dst, m)[entry_index(dst, to, level)] = src;
+    ++*in_use(dst, m);
+}
+
+struct fill {
+    struct pmap *dst;
+    const struct pmap *src;
+    pte_t bits;
+    uint32_t shared; /* tables up to this level are linked where they are whole */
+};
+
+/* A page that is not writable yet was not written: a fault will note the first write. */
+static pte_t filled_bits(pte_t e, pte_t bits)
+{
+    return (bits & ~PTE_W) | (e & bits & PTE_W) | (e & (PTE_A | PTE_D));
+}
+
+static void fill_table(const struct fill *f, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                       uint64_t to)
+{
+    for (uint64_t next; va < end; to += next - va, va = next) {
+        pte_t e = table(f->src, n)[entry_index(f->src, va, level)];
+        uint64_t span = 1ull << entry_shift(f->src, level);
+
+        next = entry_end(f->src, va, end, level);
+        if (!pte_used(e))
+            continue;
+        if (!is_table(e, level)) {
+            if (e & PTE_COW)
+                continue;
+            leaf_get(f->dst, e);
+            pmap_enter(f->dst, to, pte_frame(f->src, e), filled_bits(e, f->bits), level);
+        } else if (level - 1 <= f->shared && next - va == span) {
+            link_table(f->dst, to, e, level);
+        } else {
+            fill_table(f, pte_frame(f->src, e), level - 1, va, next, to);
+        }
+    }
+}
+
+static uint32_t link_level(const struct pmap *pm, uint64_t from, uint64_t to, bool link)
+{
+    return link ? shared_level(pm, from, to) : 0;
+}
+
+bool pmap_fill_reserve(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t to,
+                       uint64_t length, bool link)
+{
+    return !dst->frames ||
+           reserve_tables(dst, src, from, length, link_level(src, from, to, link));
+}
+
+void pmap_fill(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t to,
+               uint64_t length, pte_t bits, bool link)
+{
+    struct fill f = { dst, src, bits, link_level(src, from, to, link) };
+
+    if (dst->frames)
+        fill_table(&f, src->root, src->levels, from, from + length, to);
+}
+
+/* A page changes hands: what others may still copy goes whole, of the rest an alias stays. */
+static void adopt_entry(struct pmap *dst, struct pmap *src, frame_t n, pte_t *e, uint32_t level,
+                        uint64_t va)
+{
+    frame_t m = table_make(dst, va, level);
+
+    table(dst, m)[entry_index(dst, va, level)] = *e;
+    ++*in_use(dst, m);
+    if (*e & PTE_COW) {
+        *e = 0;
+        --*in_use(src, n);
+    } else {
+        leaf_get(dst, *e);
+        *e |= PTE_ALIAS;
+    }
+}
+
+static void adopt_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t level, uint64_t va,
+                        uint64_t end)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t *e = &table(src, n)[entry_index(src, va, level)];
+
+        next = entry_end(src, va, end, level);
+        if (!pte_used(*e))
+            continue;
+        if (!is_table(*e, level)) {
+            adopt_entry(dst, src, n, e, level, va);
+        } else if (next - va == 1ull << entry_shift(src, level)) {
+            link_table(dst, va, *e, level);
+        } else {
+            adopt_table(dst, src, pte_frame(src, *e), level - 1, va, next);
+            unlink_empty(src, n, e);
+        }
+    }
+}
+
+bool pmap_adopt_reserve(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end)
+{
+    return !src->frames || reserve_tables(dst, src, start, end - start, src->levels - 1);
+}
+
+void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
+{
+    if (src->frames)
+        adopt_table(dst, src, src->root, src->levels, start, end);
+}
+
+static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t level, uint64_t va,
+                       uint64_t end)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t *e = &table(src, n)[entry_index(src, va, level)];
+
+        next = entry_end(src, va, end, level);
+        if (!pte_used(*e))
+            continue;
+        if (is_table(*e, level)) {
+            if (!fork_table(dst, src, pte_frame(src, *e), level - 1, va, next))
+                return false;
+            continue;
+        }
+        *e = (*e & ~PTE_W) | PTE_COW;
+        leaf_get(src, *e);
+        if (!pmap_enter(dst, va, pte_frame(src, *e), *e & ~(PTE_ADDR | PTE_PS), level)) {
+            leaf_put(src, *e, level);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
+{
+    return !src->frames || fork_table(dst, src, src->root, src->levels, start, end);
+}
+
 /* ---- the checker ---------------------------------------------------------------------- */
 
 struct audit {
     const struct pmap *pm;
-    bool (*covered)(void *ctx, uint64_t va, pte_t e);
+    bool owner;
+    pmap_covered *covered;
     void *ctx;
-    uint64_t tables, resident;
+    struct pmap_sum *sum;
 };
 
-static const char *check_entry(struct audit *a, pte_t e, uint64_t va)
+static const char *check_entry(struct audit *a, pte_t e, uint64_t va, uint32_t level, bool counts)
 {
     frame_t frame = pte_frame(a->pm, e);
 
@@ -404,18 +622,22 @@ static const char *check_entry(struct audit *a, pte_t e, uint64_t va)
         return "pmap: an entry names a free frame";
     if ((e & PTE_P) && (e & PTE_HELD))
         return "pmap: an entry is present and held";
-    if (!a->covered(a->ctx, va, e))
+    if (!a->covered(a->ctx, va, e, level))
         return "pmap: a page is mapped where no VMA allows it";
-    a->resident += counted(a->pm, frame);
+    if ((e & PTE_W) && (e & PTE_COW))
+        return "pmap: a page that others own too is writable";
+    if (counts)
+        a->sum->resident += counted(a->pm, e, level);
     return NULL;
 }
 
-static const char *check_table(struct audit *a, frame_t n, uint32_t level, uint64_t va)
+/* `counts`: this walk is the one that counts what it finds here. */
+static const char *check_table(struct audit *a, frame_t n, uint32_t level, uint64_t va, bool counts)
 {
     const pte_t *t = table(a->pm, n);
     uint32_t used = 0;
 
-    a->tables++;
+    a->sum->tables += counts;
     for (uint32_t i = 0; i < entry_count(a->pm); i++) {
         uint64_t at = va + ((uint64_t)i << entry_shift(a->pm, level));
         const char *bad;
@@ -423,32 +645,28 @@ static const char *check_table(struct audit *a, frame_t n, uint32_t level, uint6
         if (!pte_used(t[i]))
             continue;
         used++;
-        bad = level == 1 ? check_entry(a, t[i], at)
-                         : check_table(a, pte_frame(a->pm, t[i]), level - 1, at);
+        if (is_table(t[i], level)) {
+            frame_t child = pte_frame(a->pm, t[i]);
+
+            bad = check_table(a, child, level - 1, at,
+                              counts && (a->owner || !is_shared(a->pm, child)));
+        } else {
+            bad = check_entry(a, t[i], at, level, counts);
+        }
         if (bad)
             return bad;
     }
-    if (used != a->pm->frames->meta[n].link)
+    if (used != *in_use(a->pm, n))
         return "pmap: a table's count of entries is wrong";
     if (!used && level < a->pm->levels)
         return "pmap: an empty table was kept";
     return NULL;
 }
 
-const char *pmap_check(const struct pmap *pm, bool (*covered)(void *ctx, uint64_t va, pte_t e),
-                       void *ctx)
+const char *pmap_check(const struct pmap *pm, bool owner, pmap_covered *covered, void *ctx,
+                       struct pmap_sum *sum)
 {
-    struct audit a = { pm, covered, ctx, 0, 0 };
-    const char *bad;
+    struct audit a = { pm, owner, covered, ctx, sum };
 
-    if (!pm->frames)
-        return NULL;
-    bad = check_table(&a, pm->root, pm->levels, 0);
-    if (bad)
-        return bad;
-    if (pm->stock)
-        return "pmap: reserved tables were kept";
-    if (a.tables != pm->tables)
-        return "pmap: the count of tables is wrong";
-    return a.resident == pm->resident ? NULL : "pmap: the count of resident pages is wrong";
+    return check_table(&a, pm->root, pm->levels, 0, true);
 }

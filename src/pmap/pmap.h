@@ -21,39 +21,63 @@ typedef uint64_t pte_t;
 #define PTE_D 0x40ull        /* dirty */
 #define PTE_PS 0x80ull       /* a leaf above the lowest level */
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
+#define PTE_COW 0x400ull     /* somebody else's frame too: a write copies it first */
+#define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
 #define PTE_NX (1ull << 63)  /* not executable */
 #define PTE_ADDR 0x000ffffffffff000ull
 
+/* What the pmaps of one space have in common: its own and those of its mirrors. */
+struct pmap_pool {
+    frame_t stock;     /* tables reserved for a commit */
+    uint64_t resident; /* pages in leaf entries; those of the zero frame and aliases left out */
+    uint64_t tables;   /* roots included; a table that is linked twice counts once */
+};
+
 struct pmap {
     struct mw_frames *frames; /* NULL: layout only, every call below does nothing */
+    struct pmap_pool *pool;
     frame_t root;
     uint32_t levels;
     uint32_t page_shift;
-    frame_t stock;            /* tables reserved for a move */
-    uint64_t resident;        /* leaf entries, those of the zero frame left out */
-    uint64_t tables;          /* the root included */
 };
 
-/* 0, -EINVAL (levels do not cover the space) or -ENOMEM. */
-int pmap_init(struct pmap *pm, struct mw_frames *frames, uint32_t levels, uint32_t page_shift);
+/* 0, -EINVAL (levels do not cover the space) or -ENOMEM. `pool` outlives it. */
+int pmap_init(struct pmap *pm, struct mw_frames *frames, struct pmap_pool *pool, uint32_t levels,
+              uint32_t page_shift);
 void pmap_destroy(struct pmap *pm);
 
-/* The lowest-level entry of `va`; NULL: no table reaches there. */
-pte_t *pmap_find(const struct pmap *pm, uint64_t va);
+/* The first address beyond what the tables can map. */
+uint64_t pmap_reach(const struct pmap *pm);
 
-/* Sets the entry of `va`, which takes over the caller's reference on the frame. False: no memory. */
-bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits);
+/* log2 of the bytes that a leaf entry of `level` maps: level 1 a page, 2 a huge page, ... */
+uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level);
+
+/* The leaf entry that maps `va`; NULL: none. `level` (may be NULL) receives its level. */
+pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level);
+
+/*
+ * Sets the leaf entry of `va` at `level`, where none of another level is. It
+ * takes over the caller's reference on the frame. False: no memory.
+ */
+bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits, uint32_t level);
 
 /* Replaces the entry that pmap_find gave; the old frame's reference is dropped. */
-void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits);
+void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint32_t level);
 
-/* Drops every page in [start, end), and tables that become empty. */
+/*
+ * Drops every page in [start, end), and tables that become empty. A table that
+ * another pmap links too is let go whole: what it held beyond the range comes
+ * back by fault from the mirror's index, where it still is.
+ */
 void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end);
 
 /* What a leaf entry may grant for a VMA's flags; 0: nothing (PROT_NONE). */
 pte_t pmap_grant(uint64_t vm_flags);
 
-/* Takes away what [start, end) no longer grants; what it grants anew comes by fault. */
+/*
+ * Takes away what [start, end) no longer grants; what it grants anew comes by
+ * fault. Tables that another pmap links are let go.
+ */
 void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_flags);
 
 /*
@@ -64,15 +88,43 @@ void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_fla
 bool pmap_move_reserve(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length);
 void pmap_move(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length);
 
+/*
+ * Fills `to` of `dst`, where nothing is, with the entries that `src` has from
+ * `from` on, each page's frame referenced once more. `link`: whole tables are
+ * shared where the addresses are congruent. Entries for copying on write are
+ * left out. What `dst` needs is reserved first, as for a move.
+ */
+bool pmap_fill_reserve(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t to,
+                       uint64_t length, bool link);
+void pmap_fill(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t to,
+               uint64_t length, pte_t bits, bool link);
+
+/*
+ * Hands [start, end) of `src` to `dst`, at the same addresses: whole tables
+ * are linked in both; of other pages `dst` has the entry and `src` an alias.
+ */
+bool pmap_adopt_reserve(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
+void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
+
+/* Copies [start, end) to `dst` at the same addresses; both copy on write from now on. False: no memory. */
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
+
 /* Gives reserved tables back. */
 void pmap_unreserve(struct pmap *pm);
 
+/* What a walk through everything has found. */
+struct pmap_sum {
+    uint64_t tables, resident;
+};
+
 /*
- * Walks everything: counts, levels, and `covered(ctx, va)` for each page found.
- * NULL when sound.
+ * Walks everything: levels, counts in tables, and `covered(ctx, va, e, level)`
+ * for each page found. Adds to `sum`; tables that others link are left to the
+ * walk of the pmap with `owner`. NULL when sound.
  */
-const char *pmap_check(const struct pmap *pm, bool (*covered)(void *ctx, uint64_t va, pte_t e),
-                       void *ctx);
+typedef bool pmap_covered(void *ctx, uint64_t va, pte_t e, uint32_t level);
+const char *pmap_check(const struct pmap *pm, bool owner, pmap_covered *covered, void *ctx,
+                       struct pmap_sum *sum);
 
 static inline frame_t pte_frame(const struct pmap *pm, pte_t e)
 {

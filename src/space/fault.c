@@ -59,6 +59,8 @@ static bool stack_grow(struct mw_space *s, uint64_t addr)
         return false;
     edit_touch(s, c); /* even if a limit then refuses */
     v = *tree_at(c);
+    if (v.object && v.offset < v.start - start)
+        return false; /* a mirror of a stack: its pages have no room below */
     if (!stack_is_granted(s, &v, start))
         return false;
     edit_extend_down(s, v.start, start);
@@ -74,117 +76,193 @@ static enum mw_fault_result object_fault(enum object_result r)
     return r == OBJECT_OK ? MW_FAULT_OK : r == OBJECT_OOM ? MW_FAULT_OOM : MW_FAULT_BUS_ADRERR;
 }
 
+/* One access that the VMA allows, on its way to a page. */
+struct access {
+    struct mw_space *s;
+    struct cursor c;
+    uint64_t addr;  /* of the page, huge or not */
+    uint32_t level; /* of the entries that map this VMA's pages */
+    pte_t grant;
+    bool write;
+};
+
+static const struct mw_vma *vma(const struct access *a) { return tree_at(a->c); }
+
+static uint64_t offset_of(const struct access *a)
+{
+    return vma(a)->offset + (a->addr - vma(a)->start);
+}
+
+static size_t page_bytes(const struct access *a)
+{
+    return (size_t)1 << pmap_leaf_shift(&a->s->pmap, a->level);
+}
+
+/* Has a private mapping nothing but zeros behind it? */
 static bool is_anon(const struct mw_vma *v)
 {
-    return !v->object ||
-           (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
+    return !v->object || (!(v->flags & MW_VM_SHARED) &&
+                          (mw_object_flags(v->object) & (MW_OBJ_ANON | OBJECT_ZEROS)));
 }
 
-static uint64_t object_index(const struct mw_space *s, const struct mw_vma *v, uint64_t addr)
+/* The frame behind the page before anybody wrote: the object's, or zeros (0: of a huge page). */
+static enum mw_fault_result source_frame(const struct access *a, frame_t *frame)
 {
-    return (v->offset + (addr - v->start)) >> s->cfg.page_shift;
-}
+    struct mw_object *o = vma(a)->object;
+    uint64_t index = offset_of(a) >> pmap_leaf_shift(&a->s->pmap, a->level);
 
-/* The frame behind `addr` before anybody wrote: the object's, or zeros. */
-static enum mw_fault_result source_frame(struct mw_space *s, const struct mw_vma *v,
-                                         uint64_t addr, frame_t *frame)
-{
-    if (is_anon(v)) {
-        *frame = s->pmap.frames->zero;
+    *frame = a->level > 1 ? 0 : a->s->pmap.frames->zero;
+    if (is_anon(vma(a)) && a->level == 1)
         return MW_FAULT_OK;
-    }
-    if (!v->object->frames)
+    if (!o->frames)
         return MW_FAULT_BUS_ADRERR;
-    return object_fault(object_page(v->object, object_index(s, v, addr), frame));
+    if (a->level > 1 && !(vma(a)->flags & MW_VM_SHARED)) {
+        *frame = object_peek(o, index); /* nobody wrote to the file: the copy starts from zeros */
+        return offset_of(a) < o->size ? MW_FAULT_OK : MW_FAULT_BUS_ADRERR;
+    }
+    return object_fault(object_page(o, index, frame));
 }
 
-/* A private frame with the content of `from`. 0: no memory. */
-static frame_t private_copy(struct mw_space *s, frame_t from)
+/* A private page with the content of `from` (0 and the zero frame: zeros). 0: no memory. */
+static frame_t private_copy(const struct access *a, frame_t from)
 {
-    struct mw_frames *f = s->pmap.frames;
+    struct mw_frames *f = a->s->pmap.frames;
+    bool zeros = !from || from == f->zero;
     frame_t n;
 
-    if (from == f->zero)
-        return frame_alloc_zeroed(f);
-    n = frame_alloc(f);
-    if (n)
-        memcpy(frame_ptr(f, n), frame_ptr(f, from), (size_t)1 << f->page_shift);
+    n = a->level > 1 ? object_take_huge(vma(a)->object) : frame_alloc(f);
+    if (n && zeros)
+        memset(frame_ptr(f, n), 0, page_bytes(a));
+    else if (n)
+        memcpy(frame_ptr(f, n), frame_ptr(f, from), page_bytes(a));
     return n;
 }
 
-/* Enters `frame` at `addr`; takes over the caller's reference, also on failure. */
-static enum mw_fault_result enter(struct mw_space *s, uint64_t addr, frame_t frame, pte_t bits)
+static enum mw_fault_result no_frame(const struct access *a)
 {
-    if (pmap_enter(&s->pmap, addr, frame, bits | PTE_A))
+    return a->level > 1 ? MW_FAULT_BUS_ADRERR : MW_FAULT_OOM;
+}
+
+static void put(const struct access *a, frame_t frame)
+{
+    if (a->level > 1)
+        frame_put_huge(a->s->pmap.frames, frame, a->level);
+    else
+        frame_put(a->s->pmap.frames, frame);
+}
+
+/* Enters `frame`; takes over the caller's reference, also on failure. */
+static enum mw_fault_result enter(const struct access *a, frame_t frame, pte_t bits)
+{
+    if (pmap_enter(&a->s->pmap, a->addr, frame, bits | PTE_A, a->level))
         return MW_FAULT_OK;
-    frame_put(s->pmap.frames, frame);
+    put(a, frame);
     return MW_FAULT_OOM;
 }
 
-/* First access to a page that no entry knows. */
-static enum mw_fault_result fault_absent(struct mw_space *s, struct cursor c, uint64_t addr,
-                                         bool write)
+static enum mw_fault_result enter_copy(const struct access *a, frame_t from)
 {
-    const struct mw_vma *v = tree_at(c);
-    pte_t grant = pmap_grant(v->flags);
-    enum mw_fault_result r;
-    frame_t from, own;
+    frame_t own = private_copy(a, from);
 
-    if (write)
-        edit_touch(s, c); /* first of all: even a write that gets SIGBUS counts (ANON-1) */
-    r = source_frame(s, v, addr, &from);
+    return own ? enter(a, own, a->grant | (a->write ? PTE_D : 0)) : no_frame(a);
+}
+
+/* First access to a page that no entry knows. */
+static enum mw_fault_result fault_absent(const struct access *a)
+{
+    enum mw_fault_result r;
+    frame_t from;
+
+    if (a->write)
+        edit_touch(a->s, a->c); /* first of all: even a write that gets SIGBUS counts (ANON-1) */
+    r = source_frame(a, &from);
     if (r != MW_FAULT_OK)
         return r;
-    if (!write || (v->flags & MW_VM_SHARED)) {
-        frame_get(s->pmap.frames, from);
-        return enter(s, addr, from, write ? grant | PTE_D : grant & ~PTE_W);
+    if (vma(a)->flags & MW_VM_SHARED) {
+        frame_get(a->s->pmap.frames, from);
+        return enter(a, from, a->write ? a->grant | PTE_D : a->grant & ~PTE_W);
     }
-    own = private_copy(s, from);
-    if (!own)
-        return MW_FAULT_OOM;
-    return enter(s, addr, own, grant | PTE_D);
+    if (a->write || !from)
+        return enter_copy(a, from);
+    frame_get(a->s->pmap.frames, from);
+    return enter(a, from, (a->grant & ~PTE_W) | PTE_COW);
 }
 
 /* A write to a page that is present and not writable. */
-static enum mw_fault_result fault_write(struct mw_space *s, struct cursor c, pte_t *entry)
+static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
 {
-    pte_t bits = pmap_grant(tree_at(c)->flags) | PTE_A | PTE_D;
-    frame_t frame = pte_frame(&s->pmap, *entry), own;
+    pte_t bits = a->grant | PTE_A | PTE_D;
+    frame_t frame = pte_frame(&a->s->pmap, *entry), own;
 
-    if ((tree_at(c)->flags & MW_VM_SHARED) || s->pmap.frames->meta[frame].refs == 1) {
-        *entry = (*entry & PTE_ADDR) | bits;
+    if (!(*entry & PTE_COW) ||
+        (frame != a->s->pmap.frames->zero && a->s->pmap.frames->meta[frame].refs == 1)) {
+        *entry = (*entry & (PTE_ADDR | PTE_PS)) | bits;
         return MW_FAULT_OK;
     }
-    own = private_copy(s, frame);
+    own = private_copy(a, frame);
     if (!own)
-        return MW_FAULT_OOM;
-    pmap_replace(&s->pmap, entry, own, bits);
-    edit_touch(s, c);
+        return no_frame(a);
+    pmap_replace(&a->s->pmap, entry, own, bits, a->level);
+    edit_touch(a->s, a->c);
     return MW_FAULT_OK;
+}
+
+/* Mirrored memory: the page is the index's, and this address an alias of it. */
+static enum mw_fault_result fault_mirror(const struct access *a)
+{
+    frame_t frame;
+    enum object_result r = mirror_page(mirror_of(vma(a)->object), offset_of(a), &frame);
+    pte_t *entry, dirty = a->write ? PTE_A | PTE_D : PTE_A;
+
+    if (r != OBJECT_OK)
+        return object_fault(r);
+    entry = pmap_find(&a->s->pmap, a->addr, NULL);
+    if (entry) { /* in a table that the index links too, or an alias that was read only */
+        *entry = (*entry & (PTE_ADDR | PTE_PS | PTE_D | PTE_ALIAS)) | a->grant | dirty;
+        return MW_FAULT_OK;
+    }
+    frame_get(a->s->pmap.frames, frame);
+    return enter(a, frame, a->grant | dirty | PTE_ALIAS);
+}
+
+static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)
+{
+    if (!(*entry & PTE_P)) /* held through PROT_NONE */
+        *entry = (*entry & ~(pte_t)PTE_HELD) | (a->grant & ~PTE_W);
+    if (a->write && !(*entry & PTE_W))
+        return vma(a)->flags & MW_VM_MIRRORED ? fault_mirror(a) : fault_write(a, entry);
+    *entry |= a->write ? PTE_A | PTE_D : PTE_A;
+    return MW_FAULT_OK;
+}
+
+/* The level of the entries that map a VMA's pages. */
+static uint32_t level_of(const struct mw_vma *v)
+{
+    if (v->flags & MW_VM_MIRRORED)
+        return mirror_of(v->object)->level;
+    return v->object ? v->object->level : 1;
 }
 
 enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t access)
 {
-    bool write = access & MW_ACCESS_WRITE;
-    struct cursor c = tree_find(&s->tree, addr);
+    struct access a = { .s = s, .write = access & MW_ACCESS_WRITE };
     pte_t *entry;
 
-    if (!c.leaf || tree_at(c)->start > addr) {
+    a.c = tree_find(&s->tree, addr);
+    if (!a.c.leaf || vma(&a)->start > addr) {
         if (!stack_grow(s, addr))
             return MW_FAULT_SEGV_MAPERR;
-        c = tree_find(&s->tree, addr);
+        a.c = tree_find(&s->tree, addr);
     }
-    if (!allowed(tree_at(c)->flags, access))
+    if (!allowed(vma(&a)->flags, access))
         return MW_FAULT_SEGV_ACCERR;
-    entry = pmap_find(&s->pmap, addr);
-    if (!entry || !pte_used(*entry))
-        return fault_absent(s, c, addr, write);
-    if (!(*entry & PTE_P)) /* held through PROT_NONE */
-        *entry = (*entry & PTE_ADDR) | (pmap_grant(tree_at(c)->flags) & ~PTE_W) | PTE_A;
-    if (write && !(*entry & PTE_W))
-        return fault_write(s, c, entry);
-    *entry |= write ? PTE_A | PTE_D : PTE_A;
-    return MW_FAULT_OK;
+    a.grant = pmap_grant(vma(&a)->flags);
+    a.level = level_of(vma(&a));
+    a.addr = addr & ~(uint64_t)(page_bytes(&a) - 1);
+    entry = pmap_find(&s->pmap, addr, NULL);
+    if (entry)
+        return fault_present(&a, entry);
+    return vma(&a)->flags & MW_VM_MIRRORED ? fault_mirror(&a) : fault_absent(&a);
 }
 
 enum mw_fault_result mw_fault(struct mw_space *s, uint64_t addr, uint32_t access)
@@ -240,9 +318,11 @@ void fault_populate(struct mw_space *s, uint64_t start, uint64_t end)
 /* The host address of `addr`, after a fault has made the access possible. */
 static unsigned char *host(const struct mw_space *s, uint64_t addr)
 {
-    frame_t n = pte_frame(&s->pmap, *pmap_find(&s->pmap, addr));
+    uint32_t level;
+    frame_t n = pte_frame(&s->pmap, *pmap_find(&s->pmap, addr, &level));
 
-    return (unsigned char *)frame_ptr(s->pmap.frames, n) + (addr & (page_size(s) - 1));
+    return (unsigned char *)frame_ptr(s->pmap.frames, n) +
+           (addr & ((1ull << pmap_leaf_shift(&s->pmap, level)) - 1));
 }
 
 /* Copies page by page; exactly one of `to` and `from` is given. */

@@ -79,7 +79,7 @@ int mw_space_create(const struct mw_config *config, struct mw_space **out)
     s->next_anon = 1;
     s->brk_start = s->brk = config->brk_start;
     tree_init(&s->tree, port);
-    err = pmap_init(&s->pmap, config->frames, s->cfg.levels, config->page_shift);
+    err = pmap_init(&s->pmap, config->frames, &s->pool, s->cfg.levels, config->page_shift);
     if (err) {
         port->free(port->ctx, s, sizeof *s);
         return err;
@@ -309,8 +309,8 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
         .exec = s->exec,
         .locked = s->locked,
         .committed = s->committed,
-        .resident = s->pmap.resident,
-        .tables = s->pmap.tables,
+        .resident = s->pool.resident,
+        .tables = s->pool.tables,
         .brk_start = s->brk_start,
         .brk = s->brk,
     };
@@ -318,13 +318,15 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
 
 /* ---- the checker --------------------------------------------------------------------- */
 
-static bool page_allowed(void *ctx, uint64_t va, pte_t e)
+static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
 {
     const struct mw_space *s = ctx;
     const struct mw_vma *v = tree_at(tree_find(&s->tree, va));
     pte_t grant;
 
-    if (!v || v->start > va)
+    if (!v || v->start > va || v->end - va < 1ull << pmap_leaf_shift(&s->pmap, level))
+        return false;
+    if ((e & PTE_ALIAS) && !(v->flags & MW_VM_MIRRORED))
         return false;
     grant = pmap_grant(v->flags);
     if (!(e & PTE_P))
@@ -356,6 +358,55 @@ static const char *check_counters(const struct mw_space *s)
     return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";
 }
 
+/* In an index: within reach of the mirror's format. */
+static bool page_indexed(void *ctx, uint64_t va, pte_t e, uint32_t level)
+{
+    const struct mirror *m = ctx;
+
+    (void)va;
+    return level == m->level && !(e & PTE_ALIAS);
+}
+
+/* Each mirror's index once. */
+static const char *check_mirrors(const struct mw_space *s, struct pmap_sum *sum)
+{
+    const char *bad = NULL;
+
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
+        if (tree_at(c)->flags & MW_VM_MIRRORED)
+            mirror_of(tree_at(c)->object)->seen = false;
+    for (struct cursor c = tree_first(&s->tree); c.leaf && !bad; c = tree_next(c)) {
+        struct mirror *m;
+
+        if (!(tree_at(c)->flags & MW_VM_MIRRORED))
+            continue;
+        m = mirror_of(tree_at(c)->object);
+        if (!m->seen)
+            bad = pmap_check(&m->index, true, page_indexed, m, sum);
+        m->seen = true;
+    }
+    return bad;
+}
+
+static const char *check_pages(struct mw_space *s)
+{
+    struct pmap_sum sum = { 0 };
+    const char *bad;
+
+    if (!s->pmap.frames)
+        return NULL;
+    bad = pmap_check(&s->pmap, false, page_allowed, s, &sum);
+    if (!bad)
+        bad = check_mirrors(s, &sum);
+    if (bad)
+        return bad;
+    if (s->pool.stock)
+        return "pmap: reserved tables were kept";
+    if (sum.tables != s->pool.tables)
+        return "pmap: the count of tables is wrong";
+    return sum.resident == s->pool.resident ? NULL : "pmap: the count of resident pages is wrong";
+}
+
 int mw_check(const struct mw_space *s, const char **what)
 {
     struct mw_space *mutable = (struct mw_space *)(uintptr_t)s;
@@ -365,7 +416,7 @@ int mw_check(const struct mw_space *s, const char **what)
     if (!bad)
         bad = check_counters(s), part = 2;
     if (!bad)
-        bad = pmap_check(&s->pmap, page_allowed, mutable), part = 3;
+        bad = check_pages(mutable), part = 3;
     if (what)
         *what = bad;
     return bad ? part : 0;

@@ -270,7 +270,7 @@ void edit_touch(struct mw_space *s, struct cursor c)
     struct cursor prev = tree_prev(&s->tree, c), next = tree_next(c);
     struct mw_vma v = *tree_at(c);
 
-    if (v.anon || (v.flags & MW_VM_SHARED))
+    if (v.anon || (v.flags & (MW_VM_SHARED | MW_VM_MIRRORED)))
         return;
     v.anon = anon_identity(s, tree_at(prev), &v, tree_at(next));
     tree_set(c, &v);

@@ -7,6 +7,7 @@
 #include "linux/reason.h"
 #include "linux/version.h"
 #include "mem/object.h"
+#include "pmap/mirror.h"
 #include "pmap/pmap.h"
 #include "vma/tree.h"
 
@@ -17,6 +18,7 @@ struct mw_space {
     uint64_t rows;        /* the version's rows, one bit each */
     struct tree tree;
     struct pmap pmap;
+    struct pmap_pool pool; /* of pmap, and of the mirrors' indexes */
     uint64_t next_anon;   /* the next anonymous identity */
     uint64_t brk_start, brk;
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */

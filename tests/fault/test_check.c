@@ -39,7 +39,7 @@ static struct node *leaf(struct bench *b)
 
 static pte_t *entry(struct bench *b, int64_t page)
 {
-    pte_t *e = pmap_find(&b->space->pmap, at(b, page));
+    pte_t *e = pmap_find(&b->space->pmap, at(b, page), NULL);
     assert_non_null(e);
     return e;
 }
@@ -90,23 +90,26 @@ static void present_and_held(struct bench *b) { *entry(b, 0) |= PTE_HELD; }
 static void too_writable(struct bench *b) { *entry(b, 1) |= PTE_W; }
 static void too_executable(struct bench *b) { *entry(b, 0) &= ~PTE_NX; }
 static void entry_count(struct bench *b) { *entry(b, 0) = 0; }
-static void resident(struct bench *b) { b->space->pmap.resident++; }
-static void tables(struct bench *b) { b->space->pmap.tables++; }
-static void stock(struct bench *b) { b->space->pmap.stock = 5; }
+static void resident(struct bench *b) { b->space->pool.resident++; }
+static void tables(struct bench *b) { b->space->pool.tables++; }
+static void writable_and_shared(struct bench *b) { *entry(b, 0) |= PTE_W | PTE_COW; }
+static void alias_of_nothing(struct bench *b) { *entry(b, 0) |= PTE_ALIAS; }
+static void stock(struct bench *b) { b->space->pool.stock = 5; }
 
 /* a page where no mapping is */
 static void stray_page(struct bench *b)
 {
     assert_true(pmap_enter(&b->space->pmap, at(b, 3), frame_alloc(b->frames),
-                           PTE_P | PTE_U | PTE_W | PTE_NX));
+                           PTE_P | PTE_U | PTE_W | PTE_NX, 1));
 }
 
 /* a table without entries */
 static void empty_table(struct bench *b)
 {
-    assert_true(pmap_enter(&b->space->pmap, at(b, 100000), frame_alloc(b->frames), PTE_P));
-    *entry(b, 100000) = 0;
-    uint64_t table = ((uint64_t)(uintptr_t)entry(b, 100000) - (uint64_t)(uintptr_t)b->memory) >> 12;
+    assert_true(pmap_enter(&b->space->pmap, at(b, 100000), frame_alloc(b->frames), PTE_P, 1));
+    pte_t *e = entry(b, 100000);
+    uint64_t table = ((uint64_t)(uintptr_t)e - (uint64_t)(uintptr_t)b->memory) >> 12;
+    *e = 0;
     b->frames->meta[table].link = 0;
 }
 
@@ -125,6 +128,7 @@ static const struct breakage breakages[] = {
     { "no VMA allows", stray_page }, { "count of entries", entry_count },
     { "empty table", empty_table }, { "reserved tables", stock },
     { "count of tables", tables }, { "resident pages", resident },
+    { "others own too", writable_and_shared }, { "no VMA allows", alias_of_nothing },
 };
 
 enum { BREAKAGES = sizeof breakages / sizeof breakages[0] };

@@ -45,7 +45,7 @@ static void take(const struct bench *b, struct image *im)
     for (uint64_t a = 0; im->vmas < 600 && mw_find_vma(b->space, a, &v); a = v.end)
         im->vma[im->vmas++] = v;
     for (int64_t i = 0; i < SEEN_PAGES; i++) {
-        const pte_t *e = pmap_find(pm, at(b, i));
+        const pte_t *e = pmap_find(pm, at(b, i), NULL);
         if (e == NULL || !pte_used(*e))
             continue;
         im->entry[i] = *e & ~(PTE_A | PTE_D);
