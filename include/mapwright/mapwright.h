@@ -391,9 +391,46 @@ uint64_t mw_brk(struct mw_space *space, uint64_t brk, struct mw_why *why);
  * A failure found after Linux has unmapped the destination or cut the tail
  * leaves them so (SPEC MREMAP-22); of several mappings those before the one
  * that is refused have moved (SPEC MREMAP-33).
+ *
+ * With MW_OPT_EXTENSIONS also:
+ *   MW_MREMAP_MIRROR    (with _MAYMOVE, perhaps _FIXED; equal sizes) a second
+ *             mapping of the same pages of any range of mappings, gaps kept.
+ *             Private memory becomes MW_VM_MIRRORED: both addresses see each
+ *             other's writes; a forked child gets its own pair. What is present
+ *             in the source is present in the mirror. Changes all or nothing.
+ *             Beside the errors above: EINVAL (SPEC MIRROR-1).
+ *   MW_MREMAP_RELOCATE  touched anonymous memory that is moved takes on the
+ *             identity of its new place, and merges there like untouched.
+ *   MW_MREMAP_STRICT    all or nothing: a call that fails has changed nothing,
+ *             one that moves several mappings included.
  */
 int64_t mw_mremap(struct mw_space *space, uint64_t old_addr, uint64_t old_size,
-                  uint64_t new_size, uint32_t flags, uint64_t new_addr, struct mw_why *why);
+                  uint64_t new_size, uint64_t flags, uint64_t new_addr, struct mw_why *why);
+
+/*
+ * fork(2): a space that begins as `parent` is. Private pages are shared until
+ * one side writes (mirrored ones: accesses); what is not to be inherited is
+ * left out or empty, nothing is locked. `id` is the child's mw_config.id.
+ * Errors: ENOMEM (the commit limit; no memory), and then no child is made; the
+ * parent's pages may be write-protected, which a fault undoes.
+ */
+int mw_fork(struct mw_space *parent, uint64_t id, struct mw_space **child, struct mw_why *why);
+
+/* A call, for mw_would: which one, and its arguments in the order of the call above. */
+struct mw_call {
+    enum mw_call_name { MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP } name;
+    uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset */
+    const struct mw_file *file; /* mmap's; borrowed */
+};
+
+/*
+ * What would another Linux answer? Makes the call on a copy of the space's
+ * layout that behaves as `linux_version`, and returns its result; `why` as
+ * ever. The space itself is untouched. -MW_ENOMEM as well when the copy could
+ * not be made (then `why` names ENGINE-1). Cost: the number of mappings.
+ */
+int64_t mw_would(const struct mw_space *space, uint32_t linux_version, const struct mw_call *call,
+                 struct mw_why *why);
 
 /* ---- access ------------------------------------------------------------- */
 

@@ -7,13 +7,16 @@
  * destination or the tail, the plan says so. A move of several mappings is
  * one plan a mapping, in order, as on Linux. Rules MREMAP-1..37 in SPEC.md.
  */
+#include "calls/mirror.h"
 #include "calls/unmap.h"
+#include "space/clone.h"
 #include "space/fault.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 #include "vma/place.h"
 
 #define PLACED (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)
+#define EXTENSIONS (MW_MREMAP_MIRROR | MW_MREMAP_RELOCATE | MW_MREMAP_STRICT)
 #define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 #define MUST_NOT_GROW (MW_VM_DONTEXPAND | MW_VM_PFNMAP)
 
@@ -26,7 +29,8 @@ enum action {
 
 struct remap {
     uint64_t old, old_size, new, new_size; /* bytes, whole pages */
-    uint32_t flags;
+    uint64_t flags;
+    bool reserved;          /* what the commit needs is there already */
     struct mw_vma v;        /* the mapping at `old` */
     /* the plan */
     enum action action;
@@ -42,21 +46,27 @@ static uint64_t kept(const struct remap *r) { return min_u64(r->old_size, r->new
 
 static bool is_fixed(const struct remap *r) { return r->flags & MW_MREMAP_FIXED; }
 static bool leaves_behind(const struct remap *r) { return r->flags & MW_MREMAP_DONTUNMAP; }
+static bool is_strict(const struct remap *r) { return r->flags & MW_MREMAP_STRICT; }
 
 /* ---- arguments: one check each, put in order below ------------------------------------- */
 
 static int check_flags(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    uint32_t known = MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED;
+    uint64_t known = MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED;
 
     if (space_has(s, ROW_DONTUNMAP))
         known |= MW_MREMAP_DONTUNMAP;
+    if (s->cfg.options & MW_OPT_EXTENSIONS)
+        known |= EXTENSIONS;
     if (r->flags & ~known)
         return why_amount(why, WHY_mremap_flags, r->flags, 0);
     if ((r->flags & PLACED) && !(r->flags & MW_MREMAP_MAYMOVE))
         return why_amount(why, WHY_mremap_needs_maymove, r->flags, 0);
     if (!aligned(s, r->old))
         return why_at(why, WHY_mremap_old_unaligned, r->old, r->old);
+    if ((r->flags & MW_MREMAP_MIRROR) &&
+        (r->flags & (MW_MREMAP_MAYMOVE | MW_MREMAP_DONTUNMAP)) != MW_MREMAP_MAYMOVE)
+        return why_amount(why, WHY_mirror_flags, r->flags, 0);
     return 0;
 }
 
@@ -173,7 +183,8 @@ static check_fn *const mapping_last[] = { /* before */
 
 static int check_in_order(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    check_fn *const *check = space_has(s, ROW_MREMAP_ARGS_FIRST)      ? arguments_first
+    bool ours = r->flags & MW_MREMAP_MIRROR;
+    check_fn *const *check = ours || space_has(s, ROW_MREMAP_ARGS_FIRST) ? arguments_first
                              : space_has(s, ROW_MREMAP_ALIGN_FIRST)   ? alignment_first
                              : space_has(s, ROW_MREMAP_MAPPING_FIRST) ? mapping_first
                                                                       : mapping_last;
@@ -409,14 +420,25 @@ static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
 
 /* ---- reserve, commit, finish ------------------------------------------------------------ */
 
+/* Insertions that moving one mapping may need. */
+enum { EDITS_OF_ONE = 3 * EDIT_REMOVE + EDIT_INSERT };
+
 static int reserve(struct mw_space *s, const struct remap *r, struct mw_why *why)
 {
-    int err = r->action == STAY ? 0 : space_reserve(s, 3 * EDIT_REMOVE + EDIT_INSERT, why);
+    int err = 0;
 
-    if (err || r->action != MOVE || r->late)
+    if (r->action != STAY && !r->reserved)
+        err = space_reserve(s, EDITS_OF_ONE, why);
+    if (err || r->action != MOVE || r->late || r->reserved)
         return err;
     return pmap_move_reserve(&s->pmap, r->old, r->new, kept(r)) ? 0
                                                                 : why_plain(why, WHY_no_memory);
+}
+
+/* Does touched memory take on the identity of where it comes to? */
+static bool relocates(const struct remap *r)
+{
+    return (r->flags & MW_MREMAP_RELOCATE) && r->old_size && r->v.anon && !r->v.object;
 }
 
 /* Untouched anonymous memory belongs wherever it is; all else keeps its offset. */
@@ -429,6 +451,10 @@ static struct mw_vma moved(const struct remap *r)
     v.offset = v.object || v.anon ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
     v.end = r->new + r->new_size;
+    if (relocates(r)) {
+        v.anon = 0;
+        v.offset = r->new;
+    }
     return v;
 }
 
@@ -454,14 +480,20 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
 static void commit_move(struct mw_space *s, const struct remap *r)
 {
     struct mw_vma v = moved(r);
-    bool apart = leaves_behind(r) && space_has(s, ROW_DONTUNMAP_STAYS_APART);
+    bool apart = leaves_behind(r) && (relocates(r) || space_has(s, ROW_DONTUNMAP_STAYS_APART));
+    bool goes = r->old_size && !leaves_behind(r);
 
+    if (relocates(r) && goes)
+        edit_remove(s, r->old, r->old + kept(r)); /* or it would merge with itself */
     edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
+    if (relocates(r)) /* it has merged as if it were untouched, and is not */
+        edit_touch(s, tree_find(&s->tree, r->new));
     pmap_move(&s->pmap, r->old, r->new, kept(r));
-    pmap_unreserve(&s->pmap);
+    if (!r->reserved)
+        pmap_unreserve(&s->pmap);
     if (leaves_behind(r))
         leave_behind(s, r);
-    else if (r->old_size)
+    else if (goes && !relocates(r))
         edit_remove(s, r->old, r->old + kept(r));
     account_lose_committed(s, to_pages(s, overcharge(s, r)));
     space_flush(s, r->old, r->old + kept(r));
@@ -493,10 +525,12 @@ static int64_t remap_one(struct mw_space *s, struct remap *r, struct mw_why *why
     int err = decide(s, r, why);
     uint64_t at;
 
+    if (!err && is_strict(r))
+        err = r->late;
     if (!err)
         err = reserve(s, r, why);
     if (err)
-        return r->refused ? unmap_refused(s, r->refused_at, err) : err;
+        return r->refused && !is_strict(r) ? unmap_refused(s, r->refused_at, err) : err;
     commit(s, r);
     if (r->late)
         return r->refused ? unmap_refused(s, r->refused_at, r->late) : r->late;
@@ -549,6 +583,51 @@ static int64_t remap_several(struct mw_space *s, const struct remap *all, struct
     return (int64_t)all->new;
 }
 
+/* All that moving the range takes, before anything is moved. */
+static int reserve_several(struct mw_space *s, const struct remap *all, struct mw_why *why)
+{
+    uint64_t pieces = 0, end = all->old + all->old_size;
+
+    for (struct cursor c = tree_find(&s->tree, all->old); c.leaf && tree_at(c)->start < end;
+         c = tree_next(c))
+        pieces++;
+    if (pieces > UINT32_MAX / EDITS_OF_ONE ||
+        !tree_reserve(&s->tree, (uint32_t)pieces * EDITS_OF_ONE) ||
+        !pmap_move_reserve(&s->pmap, all->old, all->new, all->old_size))
+        return why_plain(why, WHY_no_memory);
+    return 0;
+}
+
+/* All or nothing: what fails on a copy of the layout is not begun. */
+static int64_t remap_strictly(struct mw_space *s, struct remap *all, struct mw_why *why)
+{
+    struct mw_space *copy = space_clone(s, s->cfg.linux_version);
+    int64_t result;
+
+    if (!copy)
+        return why_plain(why, WHY_no_memory);
+    result = remap_several(copy, all, why);
+    mw_space_destroy(copy);
+    if (result < 0)
+        return result;
+    result = reserve_several(s, all, why);
+    if (result < 0)
+        return result;
+    all->reserved = true;
+    result = remap_several(s, all, why);
+    pmap_unreserve(&s->pmap);
+    return result;
+}
+
+static int64_t mirror(struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    struct mirror_request q = { r->old, r->old_size, r->new, is_fixed(r) };
+
+    if (r->old_size != r->new_size)
+        return why_amount(why, WHY_mirror_size, r->old_size, r->new_size);
+    return mirror_remap(s, &q, why);
+}
+
 /* ---- the call ---------------------------------------------------------------------------------- */
 
 static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
@@ -557,11 +636,15 @@ static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why
 
     if (err)
         return err;
-    return spans_several(s, r) ? remap_several(s, r, why) : remap_one(s, r, why);
+    if (r->flags & MW_MREMAP_MIRROR)
+        return mirror(s, r, why);
+    if (!spans_several(s, r))
+        return remap_one(s, r, why);
+    return is_strict(r) ? remap_strictly(s, r, why) : remap_several(s, r, why);
 }
 
 int64_t mw_mremap(struct mw_space *s, uint64_t old_addr, uint64_t old_size, uint64_t new_size,
-                  uint32_t flags, uint64_t new_addr, struct mw_why *why)
+                  uint64_t flags, uint64_t new_addr, struct mw_why *why)
 {
     struct remap r = { .old = old_addr, .old_size = old_size, .new_size = new_size,
                        .new = new_addr, .flags = flags };

@@ -2,6 +2,7 @@
 /* munmap.c - munmap(2). */
 #include "calls/unmap.h"
 
+#include "space/mirrors.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -89,6 +90,8 @@ void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end)
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
 {
     pmap_zap(&s->pmap, start, end);
+    if (s->mirrored && s->pmap.frames)
+        mirrors_trim(s, start, end);
     edit_remove(s, start, end);
     space_flush(s, start, end);
 }

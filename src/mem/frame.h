@@ -47,10 +47,15 @@ frame_t frame_alloc_zeroed(struct mw_frames *f);
 static inline void frame_get(struct mw_frames *f, frame_t n) { f->meta[n].refs++; }
 void frame_put(struct mw_frames *f, frame_t n);
 
-/* log2 of the bytes of a page of `level`. */
+/* log2 of the bytes of a page of `level`, in a format of this page size, or in this pool's. */
+static inline uint32_t frame_shift_of(uint32_t page_shift, uint32_t level)
+{
+    return page_shift + (level - 1) * (page_shift - 3);
+}
+
 static inline uint32_t frame_shift(const struct mw_frames *f, uint32_t level)
 {
-    return f->page_shift + (level - 1) * (f->page_shift - 3);
+    return frame_shift_of(f->page_shift, level);
 }
 
 /*

@@ -178,7 +178,7 @@ static enum mw_fault_result fault_absent(const struct access *a)
     r = source_frame(a, &from);
     if (r != MW_FAULT_OK)
         return r;
-    if (vma(a)->flags & MW_VM_SHARED) {
+    if (vma(a)->flags & MW_VM_MAYSHARE) {
         frame_get(a->s->pmap.frames, from);
         return enter(a, from, a->write ? a->grant | PTE_D : a->grant & ~PTE_W);
     }

@@ -353,6 +353,8 @@ static const char *check_counters(const struct mw_space *s)
     if (sum.total != s->total || sum.data != s->data || sum.stack != s->stack ||
         sum.exec != s->exec)
         return "space: a size counter is wrong";
+    if (sum.mirrored != s->mirrored)
+        return "space: the count of mirrored pages is wrong";
     if (sum.locked + s->lost_locked != s->locked)
         return "space: the count of locked pages is wrong";
     return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";

@@ -30,6 +30,8 @@ void account_add(struct mw_space *s, uint64_t flags, uint64_t pages)
         s->locked += pages;
     if (flags & MW_VM_ACCOUNT)
         s->committed += pages;
+    if (flags & MW_VM_MIRRORED)
+        s->mirrored += pages;
 }
 
 void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages)

@@ -265,6 +265,26 @@ void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_cou
     tree_set(c, &v);
 }
 
+void edit_mirror(struct mw_space *s, uint64_t start, uint64_t end, struct mw_object *object)
+{
+    struct cursor c;
+    struct mw_vma v;
+
+    edit_split(s, start);
+    edit_split(s, end);
+    c = tree_find(&s->tree, start);
+    v = *tree_at(c);
+    account_sub(s, v.flags, pages_of(s, &v));
+    object_get(object);
+    object_put(v.object);
+    v.object = object;
+    v.offset = start;
+    v.anon = 0;
+    v.flags |= MW_VM_MIRRORED;
+    account_add(s, v.flags, pages_of(s, &v));
+    tree_set(c, &v);
+}
+
 void edit_touch(struct mw_space *s, struct cursor c)
 {
     struct cursor prev = tree_prev(&s->tree, c), next = tree_next(c);

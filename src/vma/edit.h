@@ -54,6 +54,12 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase);
  */
 void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts);
 
+/*
+ * [start, end), which lies in one VMA, maps a mirror from now on, at the offset
+ * that is its address. Takes a reference on `object`. Needs EDIT_MODIFY insertions.
+ */
+void edit_mirror(struct mw_space *s, uint64_t start, uint64_t end, struct mw_object *object);
+
 /* Gives the private VMA at `c` an identity, if it has none. */
 void edit_touch(struct mw_space *s, struct cursor c);
 

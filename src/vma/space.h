@@ -24,6 +24,7 @@ struct mw_space {
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
     /* counters, in pages */
     uint64_t total, data, stack, exec, locked, committed;
+    uint64_t mirrored;    /* pages of mappings of mirrors */
     uint64_t lost_locked, lost_committed; /* of these, what no VMA accounts for (account.h) */
     /* translations that the call under way makes stale */
     struct mw_range stale[FLUSH_MAX];

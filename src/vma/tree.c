@@ -95,10 +95,14 @@ void tree_destroy(struct tree *t)
 
 bool tree_reserve(struct tree *t, uint32_t inserts)
 {
-    /* an insertion splits at most one node a level, and may add a root;
-       earlier insertions of the batch may have added a level each */
-    uint32_t need = inserts * (t->height + 2);
+    uint64_t need = 0, splits = inserts;
 
+    /* An insertion splits at most one node a level, and may add a root. Of many, most
+       find room that an earlier split has made. */
+    for (uint32_t level = 0; level < t->height + 2; level++) {
+        splits = min_u64(splits, t->count / 10 + splits / 3 + 2);
+        need += splits;
+    }
     while (t->spares < need) {
         struct node *n = t->port->alloc(t->port->ctx, sizeof *n);
 

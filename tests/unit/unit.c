@@ -183,6 +183,8 @@ static char letter_of(const struct bench *b, const struct mw_vma *v)
     static const char letters[] = "-raaxxww";
     bool touched = v->anon != 0;
     char c = letters[v->flags & 7];
+    if (v->flags & MW_VM_MIRRORED)
+        return 'm';
     if (v->object != NULL)
         return v->flags & MW_VM_MAYSHARE ? (v->object == b->object ? 'F' : 's') : 'f';
     if (c == '-')

@@ -4,6 +4,7 @@
  *
  * A row is drawn with one character a page, from page 0 of the test's base on:
  *   .  free            a  private anonymous rw   r  the same r--    x  r-x   w  rwx
+ *   m  mirrored private memory (only shown, not drawn)
  *   -  PROT_NONE       s  shared anonymous       f  private file    F  shared file
  * An upper-case A, R, X, W, N ("-" touched) was written to. "|" stands between
  * two neighbours that look alike but are two mappings.

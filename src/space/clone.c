@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* clone.c - a copy of a space's layout. */
+#include "space/clone.h"
+
+#include "vma/edit.h"
+
+struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
+{
+    struct mw_config config = s->cfg;
+    struct mw_space *copy;
+
+    config.frames = NULL;
+    config.linux_version = linux_version;
+    if (mw_space_create(&config, &copy))
+        return NULL;
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c)) {
+        if (!tree_reserve(&copy->tree, EDIT_INSERT)) {
+            mw_space_destroy(copy);
+            return NULL;
+        }
+        edit_add(copy, tree_at(c));
+    }
+    copy->next_anon = s->next_anon;
+    copy->brk_start = s->brk_start;
+    copy->brk = s->brk;
+    copy->future = s->future;
+    copy->locked = s->locked;
+    copy->lost_locked = s->lost_locked;
+    copy->committed = s->committed;
+    copy->lost_committed = s->lost_committed;
+    return copy;
+}

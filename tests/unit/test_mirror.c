@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_mirror.c - MW_MREMAP_MIRROR (rules MIRROR-1..9), fork (FORK-1..5), and
+ * both under random calls against a model that knows for each address which
+ * page is there.
+ */
+#include "unit.h"
+
+#include "pmap/mirror.h"
+#include "vma/space.h"
+
+#define MIRROR_ (MW_MREMAP_MAYMOVE | MW_MREMAP_MIRROR)
+#define MIRROR_FIX_ (MIRROR_ | MW_MREMAP_FIXED)
+
+static void start(struct bench *b, uint64_t frames)
+{
+    bench_config(b, 12, frames);
+    b->config.options |= MW_OPT_EXTENSIONS;
+    bench_open(b);
+}
+
+static int64_t mirror(struct bench *b, int64_t page, int64_t n, int64_t to)
+{
+    struct mw_why why;
+    int64_t r = mw_mremap(b->space, at(b, page), (uint64_t)n * b->page, (uint64_t)n * b->page,
+                          MIRROR_FIX_, at(b, to), &why);
+    expect_why(r, &why, "mirror");
+    return r;
+}
+
+static void mirror_ok(struct bench *b, int64_t page, int64_t n, int64_t to)
+{
+    assert_int_equal(mirror(b, page, n, to), at(b, to));
+}
+
+static void sound(struct mw_space *s)
+{
+    const char *what = "";
+    if (mw_check(s, &what))
+        fail_msg("unsound: %s", what);
+}
+
+static bool present(struct bench *b, int64_t page)
+{
+    return pmap_find(&b->space->pmap, at(b, page), NULL) != NULL;
+}
+
+/* MIRROR-2: both addresses see each other's writes, those before and those after */
+static void sees_writes(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "aaaaaa");
+    poke(&b, at(&b, 1), 11);
+    mirror_ok(&b, 0, 6, 20);
+    expect_row(&b, "mmmmmm..............mmmmmm", "a whole mapping");
+    assert_int_equal(peek(&b, at(&b, 21)), 11);
+    poke(&b, at(&b, 22), 22); /* never touched before */
+    assert_int_equal(peek(&b, at(&b, 2)), 22);
+    poke(&b, at(&b, 1), 12);
+    assert_int_equal(peek(&b, at(&b, 21)), 12);
+    assert_int_equal(peek(&b, at(&b, 3)), 0); /* read first, */
+    poke(&b, at(&b, 23), 33);                 /* then written */
+    assert_int_equal(peek(&b, at(&b, 3)), 33);
+    bench_close(&b);
+}
+
+/* MIRROR-3: what is present there is present here */
+static void is_filled(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 8192);
+    draw(&b, "aaaaaaFFFFffff");
+    for (int i = 0; i < 14; i += 2)
+        poke(&b, at(&b, i), (uint32_t)i);
+    peek(&b, at(&b, 9));
+    mirror_ok(&b, 0, 14, 40);
+    for (int i = 0; i < 14; i++)
+        assert_int_equal(present(&b, 40 + i), i % 2 == 0 || i == 9);
+    /* whole tables are linked, not copied */
+    uint64_t huge = 512 * b.page, from = BASE + 8 * huge, to = BASE + 16 * huge;
+    assert_int_equal(mw_mmap(b.space, from, 2 * huge, RW_, FIXED_, NULL, 0, NULL), from);
+    for (uint64_t i = 0; i < 1024; i++)
+        poke(&b, from + i * b.page, (uint32_t)i);
+    struct mw_stats before, after;
+    mw_stats(b.space, &before);
+    assert_int_equal(mw_mremap(b.space, from, 2 * huge, 2 * huge, MIRROR_FIX_, to, NULL), to);
+    mw_stats(b.space, &after);
+    assert_true(after.tables - before.tables <= 4); /* the index's path, and a shared rest */
+    assert_int_equal(after.resident, before.resident);
+    for (uint64_t i = 0; i < 1024; i++)
+        assert_non_null(pmap_find(&b.space->pmap, to + i * b.page, NULL));
+    /* and a cut takes from one address only */
+    assert_int_equal(mw_munmap(b.space, to + 5 * b.page, b.page, NULL), 0);
+    assert_int_equal(peek(&b, to + 6 * b.page), 6);
+    assert_int_equal(peek(&b, from + 5 * b.page), 5);
+    sound(b.space);
+    bench_close(&b);
+}
+
+/* MIRROR-2, MIRROR-4: ranges of several mappings, gaps, a mirror of a mirror, partial unmaps, moves */
+static void ranges(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "aa.rr.ssFF-");
+    poke(&b, at(&b, 0), 1);
+    poke(&b, at(&b, 6), 6);
+    poke(&b, at(&b, 8), 8);
+    mirror_ok(&b, 1, 10, 21);
+    expect_row(&b, "Am.mm.ssFFm..........m.mm.ssFFm", "cut at its start");
+    poke(&b, at(&b, 26), 66);
+    assert_int_equal(peek(&b, at(&b, 6)), 66);
+    poke(&b, at(&b, 21), 5);
+    assert_int_equal(peek(&b, at(&b, 1)), 5);
+    mirror_ok(&b, 21, 1, 40); /* of a mirror */
+    poke(&b, at(&b, 40), 7);
+    assert_int_equal(peek(&b, at(&b, 1)), 7);
+    assert_int_equal(peek(&b, at(&b, 21)), 7);
+    assert_int_equal(mw_munmap(b.space, at(&b, 1), b.page, NULL), 0);
+    assert_int_equal(peek(&b, at(&b, 40)), 7);
+    assert_int_equal(mw_mremap(b.space, at(&b, 21), b.page, b.page, FIX_, at(&b, 50), NULL),
+                     at(&b, 50)); /* moved */
+    poke(&b, at(&b, 50), 9);
+    assert_int_equal(peek(&b, at(&b, 40)), 9);
+    /* a mirror that grows has pages of its own there; both that grow share them */
+    assert_int_equal(mw_mremap(b.space, at(&b, 50), b.page, 2 * b.page, 0, 0, NULL), at(&b, 50));
+    assert_int_equal(mw_mremap(b.space, at(&b, 40), b.page, 2 * b.page, 0, 0, NULL), at(&b, 40));
+    poke(&b, at(&b, 51), 51);
+    assert_int_equal(peek(&b, at(&b, 41)), 51);
+    bench_close(&b);
+}
+
+/* MIRROR-5: protections are each address's own */
+static void protections(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 4096);
+    uint64_t huge = 512 * b.page, from = BASE + 8 * huge, to = BASE + 16 * huge;
+    assert_int_equal(mw_mmap(b.space, from, huge, RW_, FIXED_, NULL, 0, NULL), from);
+    for (uint64_t i = 0; i < 512; i++)
+        poke(&b, from + i * b.page, (uint32_t)i);
+    assert_int_equal(mw_mremap(b.space, from, huge, huge, MIRROR_FIX_, to, NULL), to);
+    assert_int_equal(mw_mprotect(b.space, to, huge, MW_PROT_READ | MW_PROT_EXEC, NULL), 0);
+    assert_int_equal(mw_fault(b.space, to, MW_ACCESS_WRITE), MW_FAULT_SEGV_ACCERR);
+    assert_int_equal(mw_fault(b.space, to + 9 * b.page, MW_ACCESS_EXEC), MW_FAULT_OK);
+    poke(&b, from + 9 * b.page, 99);
+    assert_int_equal(peek(&b, to + 9 * b.page), 99);
+    sound(b.space);
+    assert_int_equal(mw_mprotect(b.space, from, huge, MW_PROT_NONE, NULL), 0);
+    assert_int_equal(peek(&b, to + 9 * b.page), 99);
+    assert_int_equal(mw_fault(b.space, from, MW_ACCESS_READ), MW_FAULT_SEGV_ACCERR);
+    bench_close(&b);
+}
+
+/* MIRROR-6: private file mappings keep their copies, and copy what is not there yet */
+static void private_files(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "ffff");
+    poke(&b, at(&b, 0), 5);
+    assert_int_equal(peek(&b, at(&b, 1)), 101);
+    mirror_ok(&b, 0, 4, 10);
+    assert_int_equal(peek(&b, at(&b, 10)), 5);
+    assert_int_equal(peek(&b, at(&b, 11)), 101);
+    assert_int_equal(peek(&b, at(&b, 13)), 103);
+    poke(&b, at(&b, 11), 6);
+    assert_int_equal(peek(&b, at(&b, 1)), 6);
+    poke(&b, at(&b, 2), 7);
+    assert_int_equal(peek(&b, at(&b, 12)), 7);
+    /* the file itself was not written */
+    assert_int_equal(mw_mmap(b.space, at(&b, 30), 4 * b.page, RO_, MW_MAP_SHARED | MW_MAP_FIXED,
+                             &b.file, 0, NULL), at(&b, 30));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(peek(&b, at(&b, 30 + i)), 100 + i);
+    bench_close(&b);
+}
+
+/* MIRROR-7: a page goes when its last address does */
+static void pages_go(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    uint64_t free_before = mw_frames_free(b.frames);
+    struct mw_stats stats;
+    draw(&b, "aaaaaaaa");
+    for (int i = 0; i < 8; i++)
+        poke(&b, at(&b, i), 1);
+    mirror_ok(&b, 0, 8, 20);
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.resident, 8);
+    assert_int_equal(mw_munmap(b.space, at(&b, 2), 2 * b.page, NULL), 0);
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.resident, 8);
+    assert_int_equal(mw_munmap(b.space, at(&b, 21), 2 * b.page, NULL), 0);
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.resident, 7);
+    assert_int_equal(peek(&b, at(&b, 1)), 1);
+    sound(b.space);
+    assert_int_equal(mw_munmap(b.space, at(&b, 0), 40 * b.page, NULL), 0);
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.resident, 0);
+    assert_int_equal(mw_frames_free(b.frames), free_before);
+    bench_close(&b);
+}
+
+/* MIRROR-1, MIRROR-8, MIRROR-9: what is refused, in order, and changes nothing */
+static void refused(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t flags;
+        int page, old, new, to, err;
+        const char *rule;
+    } c[] = {
+        { MW_MREMAP_MIRROR, 0, 4, 4, 20, MW_EINVAL, "MIRROR-1" },
+        { MIRROR_FIX_ | MW_MREMAP_DONTUNMAP, 0, 4, 4, 20, MW_EINVAL, "MIRROR-1" },
+        { MIRROR_FIX_, 0, 4, 5, 20, MW_EINVAL, "MIRROR-1" },
+        { MIRROR_FIX_, 0, 0, 4, 20, MW_EINVAL, "MIRROR-1" },
+        { MIRROR_FIX_, 0, 4, 4, 2, MW_EINVAL, "MREMAP-8" },
+        { MIRROR_FIX_, 5, 4, 4, 20, MW_EFAULT, "MREMAP-10" },
+        { MIRROR_FIX_, 0, 4, 4, 60000000, MW_EINVAL, "MREMAP-7" },
+    };
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "aaaa");
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        struct mw_why why;
+        int64_t r = mw_mremap(b.space, at(&b, c[i].page), (uint64_t)c[i].old * b.page,
+                              (uint64_t)c[i].new * b.page, c[i].flags,
+                              c[i].to == 60000000 ? b.config.task_size - b.page : at(&b, c[i].to),
+                              &why);
+        if (r != -c[i].err || strcmp(mw_why_rule(&why), c[i].rule) != 0)
+            fail_msg("case %zu: %s by %s", i, mw_errno_name((int)-r), mw_why_rule(&why));
+        expect_row(&b, "aaaa", "refused");
+    }
+    struct mw_why why;
+    mw_set_limit(b.space, MW_LIMIT_AS, 7 * b.page);
+    assert_int_equal(mirror(&b, 0, 4, 20), -MW_ENOMEM);
+    mw_set_limit(b.space, MW_LIMIT_AS, MW_UNLIMITED);
+    mw_set_limit(b.space, MW_LIMIT_DATA, 7 * b.page);
+    assert_int_equal(mirror(&b, 0, 4, 20), -MW_ENOMEM);
+    mw_set_limit(b.space, MW_LIMIT_DATA, 8 * b.page);
+    mirror_ok(&b, 0, 4, 20);
+    bench_close(&b);
+
+    bench_start(&b); /* without extensions the flag is unknown */
+    draw(&b, "aaaa");
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MIRROR_, 0, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-1");
+    bench_close(&b);
+
+    start(&b, 1024); /* what is sealed, watched or special stays as it is */
+    static const struct { uint64_t flag; int err; } kinds[] = {
+        { MW_VM_SEALED, MW_EPERM }, { MW_VM_UFFD, MW_EFAULT }, { MW_VM_DONTEXPAND, MW_EFAULT },
+        { MW_VM_PFNMAP, MW_EFAULT },
+    };
+    draw(&b, "aaaa");
+    for (size_t i = 0; i < 4; i++) {
+        mw_import_flags(b.space, at(&b, 2), at(&b, 3), 0, kinds[i].flag, true);
+        assert_int_equal(mirror(&b, 0, 4, 20), -kinds[i].err);
+        mw_import_flags(b.space, at(&b, 2), at(&b, 3), kinds[i].flag, 0, true);
+    }
+    expect_row(&b, "aaaa", "kinds");
+    bench_close(&b);
+}
+
+/* MIRROR-4: where it is placed, both are congruent */
+static void placed(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    uint64_t huge = 512 * b.page, from = BASE + 5 * huge + 3 * b.page, size = 3 * huge;
+    assert_int_equal(mw_mmap(b.space, from, size, RW_, FIXED_, NULL, 0, NULL), from);
+    poke(&b, from + huge, 1);
+    int64_t to = mw_mremap(b.space, from, size, size, MIRROR_, 0, NULL);
+    assert_true(to > 0);
+    assert_int_equal((uint64_t)to % huge, from % huge);
+    assert_int_equal(peek(&b, (uint64_t)to + huge), 1);
+    bench_close(&b);
+}
+
+/* MIRROR-9: memory that runs out anywhere changes nothing */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        struct bench b;
+        start(&b, 1024);
+        draw(&b, "aa.rr.ssffaa");
+        for (int i = 0; i < 12; i += 3)
+            if (i != 3)
+                poke(&b, at(&b, i == 0 ? 0 : i), 7);
+        struct mw_stats before, after;
+        mw_stats(b.space, &before);
+        b.fail_in = n;
+        int64_t r = mirror(&b, 0, 12, 40);
+        b.fail_in = 0;
+        sound(b.space);
+        mw_stats(b.space, &after);
+        if (r < 0) {
+            assert_int_equal(r, -MW_ENOMEM);
+            expect_row(&b, "AA.rr.ssffaa", "no memory");
+            assert_memory_equal(&before, &after, sizeof before);
+        }
+        bench_close(&b);
+        if (!b.failed) {
+            assert_true(n > 3);
+            break;
+        }
+    }
+    for (uint64_t frames = 8;; frames++) { /* and frames */
+        struct bench b;
+        start(&b, frames);
+        draw(&b, "aaaa");
+        mw_fault(b.space, at(&b, 0), MW_ACCESS_WRITE);
+        int64_t r = mirror(&b, 0, 4, 4000);
+        sound(b.space);
+        if (r < 0)
+            expect_row(&b, "AAAA", "no frames");
+        bench_close(&b);
+        if (r > 0)
+            break;
+    }
+}
+
+/* ---- random calls against a model ---- */
+
+enum { UNITS = 5 * 512, CELLS = 1 << 16, SPACES = 3 };
+
+/* What each page of the arena is: a cell, which holds a value. */
+struct model {
+    struct mw_space *space;
+    int cell[UNITS]; /* 0: nothing mapped */
+    bool writable[UNITS];
+    uint32_t value[CELLS];
+};
+
+static struct {
+    struct bench b;
+    struct model space[SPACES];
+    int spaces, cells;
+    uint64_t random;
+} m;
+
+static uint32_t rnd(uint32_t n)
+{
+    m.random ^= m.random << 13;
+    m.random ^= m.random >> 7;
+    m.random ^= m.random << 17;
+    return (uint32_t)(m.random >> 11) % n;
+}
+
+/* Mostly whole tables, some ragged by a few pages. */
+static void pick(int *page, int *n)
+{
+    if (rnd(3) == 0) {
+        *page = (int)rnd(UNITS);
+        *n = 1 + (int)rnd(40);
+    } else {
+        *page = 512 * (int)rnd(5) + (rnd(2) ? 0 : (int)rnd(9));
+        *n = 512 * (1 + (int)rnd(2)) + (rnd(2) ? 0 : (int)rnd(9));
+    }
+    if (*page + *n > UNITS)
+        *n = UNITS - *page;
+}
+
+static void do_map(struct model *k)
+{
+    int page, n;
+    pick(&page, &n);
+    bool shared = false;
+    assert_int_equal(mw_mmap(k->space, at(&m.b, page), (uint64_t)n * 4096, RW_,
+                             MW_MAP_ANONYMOUS | MW_MAP_FIXED |
+                                 (shared ? MW_MAP_SHARED : MW_MAP_PRIVATE), NULL, 0, NULL),
+                     at(&m.b, page));
+    for (int i = page; i < page + n; i++) {
+        k->cell[i] = ++m.cells % CELLS;
+        k->writable[i] = true;
+        k->value[k->cell[i]] = 0;
+    }
+}
+
+static void do_unmap(struct model *k)
+{
+    int page, n;
+    pick(&page, &n);
+    assert_int_equal(mw_munmap(k->space, at(&m.b, page), (uint64_t)n * 4096, NULL), 0);
+    memset(k->cell + page, 0, (size_t)n * sizeof k->cell[0]);
+}
+
+static void do_protect(struct model *k)
+{
+    int page, n;
+    bool write = rnd(2);
+    pick(&page, &n);
+    for (n = 1; page + n < UNITS && n < 700 && k->cell[page + n]; n++)
+        ;
+    if (!k->cell[page])
+        return;
+    assert_int_equal(mw_mprotect(k->space, at(&m.b, page), (uint64_t)n * 4096,
+                                 write ? RW_ : MW_PROT_READ, NULL), 0);
+    for (int i = page; i < page + n; i++)
+        k->writable[i] = write;
+}
+
+static void do_remap(struct model *k, bool mirrors)
+{
+    int page, n, to;
+    pick(&page, &n);
+    to = rnd(2) ? (int)rnd(UNITS) : 512 * (int)rnd(5) + page % 512;
+    if (to + n > UNITS)
+        n = UNITS - to;
+    if (n <= 0 || (to < page + n && page < to + n))
+        return;
+    int64_t r = mw_mremap(k->space, at(&m.b, page), (uint64_t)n * 4096, (uint64_t)n * 4096,
+                          mirrors ? MIRROR_FIX_ : FIX_, at(&m.b, to), NULL);
+    if (!k->cell[page]) {
+        assert_int_equal(r, -MW_EFAULT);
+        return;
+    }
+    assert_int_equal(r, at(&m.b, to));
+    for (int i = 0; i < n; i++) {
+        if (mirrors || k->cell[page + i]) {
+            k->cell[to + i] = k->cell[page + i];
+            k->writable[to + i] = k->writable[page + i];
+        }
+        if (!mirrors)
+            k->cell[page + i] = 0;
+    }
+}
+
+static void do_write(struct model *k)
+{
+    int page, n;
+    pick(&page, &n);
+    for (int i = page; i < page + n; i += 1 + (int)rnd(5)) {
+        uint32_t value = rnd(1u << 30);
+        enum mw_fault_result fault;
+        uint64_t done = mw_write(k->space, at(&m.b, i) + 8, &value, 4, &fault);
+        assert_int_equal(done == 4, k->cell[i] != 0 && k->writable[i]);
+        if (done == 4)
+            k->value[k->cell[i]] = value;
+    }
+}
+
+static void do_fork(struct model *k)
+{
+    struct model *child = &m.space[m.spaces];
+    if (m.spaces == SPACES)
+        return;
+    *child = *k;
+    assert_int_equal(mw_fork(k->space, 77, &child->space, NULL), 0);
+    m.spaces++;
+}
+
+static void do_exit(struct model *k)
+{
+    if (m.spaces == 1)
+        return;
+    mw_space_destroy(k->space);
+    *k = m.space[--m.spaces];
+}
+
+static void compare(struct model *k)
+{
+    sound(k->space);
+    for (int i = 0; i < UNITS; i += 1 + (int)rnd(3)) {
+        uint32_t value = 0xdead;
+        uint64_t got = mw_read(k->space, at(&m.b, i) + 8, &value, 4, NULL);
+        assert_int_equal(got == 4, k->cell[i] != 0);
+        if (got == 4 && value != k->value[k->cell[i]])
+            fail_msg("page %d is %u, should be %u", i, value, k->value[k->cell[i]]);
+    }
+}
+
+/* FORK-1..5, MIRROR-2..7 together */
+static void random_calls(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        memset(&m, 0, sizeof m);
+        m.random = seed * 0x9e3779b97f4a7c15ull;
+        start(&m.b, 60000);
+        m.space[0].space = m.b.space;
+        m.spaces = 1;
+        for (int i = 0; i < 250; i++) {
+            struct model *k = &m.space[rnd((uint32_t)m.spaces)];
+            switch (rnd(12)) {
+            case 0: case 1: do_map(k); break;
+            case 2: do_unmap(k); break;
+            case 3: do_protect(k); break;
+            case 4: case 5: case 6: do_remap(k, true); break;
+            case 7: do_remap(k, false); break;
+            case 8: do_fork(k); break;
+            case 9: if (rnd(2)) do_exit(k); break;
+            default: do_write(k); break;
+            }
+            compare(&m.space[rnd((uint32_t)m.spaces)]);
+        }
+        for (int i = 0; i < m.spaces; i++)
+            compare(&m.space[i]);
+        while (m.spaces > 1)
+            mw_space_destroy(m.space[--m.spaces].space);
+        m.b.space = m.space[0].space;
+        bench_close(&m.b);
+    }
+}
+
+/* FORK-4: the child has its own pair, aliased in the same way */
+static void fork_pairs(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "aaaassFF");
+    for (int i = 0; i < 8; i++)
+        poke(&b, at(&b, i), (uint32_t)i);
+    mirror_ok(&b, 0, 4, 20);
+    struct mw_space *parent = b.space, *child;
+    assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+    poke(&b, at(&b, 1), 50);
+    assert_int_equal(peek(&b, at(&b, 21)), 50);
+    poke(&b, at(&b, 4), 44);
+    b.space = child;
+    assert_int_equal(peek(&b, at(&b, 1)), 1);
+    assert_int_equal(peek(&b, at(&b, 21)), 1);
+    assert_int_equal(peek(&b, at(&b, 4)), 44); /* shared is shared */
+    poke(&b, at(&b, 21), 60);
+    poke(&b, at(&b, 22), 61);
+    assert_int_equal(peek(&b, at(&b, 1)), 60);
+    assert_int_equal(peek(&b, at(&b, 2)), 61);
+    b.space = parent;
+    assert_int_equal(peek(&b, at(&b, 1)), 50);
+    assert_int_equal(peek(&b, at(&b, 22)), 2);
+    sound(child);
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
+/* FORK-1, FORK-2, FORK-3: what is inherited, and what is not */
+static void fork_inherits(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "AA.aa.aa.Aa");
+    mirror_ok(&b, 6, 1, 40); /* MIRROR-2 of what is wiped: the child's are two empty pages */
+    assert_int_equal(mw_munmap(b.space, at(&b, 6), 2 * b.page, NULL), 0);
+    mw_import_flags(b.space, at(&b, 40), at(&b, 41), 0, MW_VM_WIPEONFORK, true);
+    draw(&b, "......aa");
+    poke(&b, at(&b, 40), 40);
+    poke(&b, at(&b, 0), 5);
+    poke(&b, at(&b, 6), 6);
+    poke(&b, at(&b, 9), 9);
+    mw_import_flags(b.space, at(&b, 3), at(&b, 5), 0, MW_VM_DONTCOPY, true);
+    mw_import_flags(b.space, at(&b, 6), at(&b, 8), 0, MW_VM_WIPEONFORK, true);
+    mw_import_flags(b.space, at(&b, 0), at(&b, 2), 0, MW_VM_LOCKED, true);
+    struct mw_space *parent = b.space, *child;
+    struct mw_stats stats;
+    assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+    b.space = child;
+    expect_row(&b, "AA....aa.AA.............................a", "the child");
+    assert_int_equal(peek(&b, at(&b, 40)), 0);
+    mw_stats(child, &stats);
+    assert_int_equal(stats.locked, 0);
+    assert_int_equal(peek(&b, at(&b, 0)), 5);
+    assert_int_equal(peek(&b, at(&b, 6)), 0);
+    poke(&b, at(&b, 9), 19);
+    b.space = parent;
+    assert_int_equal(peek(&b, at(&b, 9)), 9);
+    poke(&b, at(&b, 0), 15);
+    b.space = child;
+    assert_int_equal(peek(&b, at(&b, 0)), 5);
+    sound(child);
+    mw_space_destroy(child);
+    b.space = parent;
+    bench_close(&b);
+}
+
+/* FORK-5: fails whole */
+static void fork_fails(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        struct bench b;
+        struct mw_space *child = NULL;
+        struct mw_why why;
+        start(&b, 1024);
+        draw(&b, "AAAA.aa");
+        poke(&b, at(&b, 5), 1);
+        mirror_ok(&b, 5, 2, 20);
+        b.fail_in = n;
+        int err = mw_fork(b.space, 77, &child, &why);
+        b.fail_in = 0;
+        expect_why(err, &why, "fork");
+        poke(&b, at(&b, 0), 3);
+        assert_int_equal(peek(&b, at(&b, 20)), 1);
+        mw_space_destroy(child);
+        bench_close(&b);
+        if (!b.failed) {
+            assert_int_equal(err, 0);
+            break;
+        }
+        assert_int_equal(err, -MW_ENOMEM);
+    }
+    struct bench b;
+    struct mw_space *child = NULL;
+    bench_config(&b, 12, 0);
+    b.config.overcommit = 2;
+    b.config.commit_limit = 6;
+    bench_open(&b);
+    draw(&b, "aaaa");
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), -MW_ENOMEM);
+    assert_null(child);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sees_writes), cmocka_unit_test(is_filled), cmocka_unit_test(ranges),
+        cmocka_unit_test(protections), cmocka_unit_test(private_files), cmocka_unit_test(pages_go),
+        cmocka_unit_test(refused), cmocka_unit_test(placed), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(fork_pairs), cmocka_unit_test(fork_inherits), cmocka_unit_test(fork_fails),
+        cmocka_unit_test(random_calls),
+    };
+    return cmocka_run_group_tests_name("mirror", tests, NULL, NULL);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_strict.c - MW_MREMAP_STRICT (STRICT-1, STRICT-2), MW_MREMAP_RELOCATE
+ * (RELOCATE-1) and mw_would (WOULD-1).
+ */
+#include "unit.h"
+
+#define STRICT_FIX_ (FIX_ | MW_MREMAP_STRICT)
+#define RELOCATE_FIX_ (FIX_ | MW_MREMAP_RELOCATE)
+
+static void start(struct bench *b)
+{
+    bench_config(b, 12, 1024);
+    b->config.options |= MW_OPT_EXTENSIONS;
+    bench_open(b);
+}
+
+static int64_t move(struct bench *b, int page, int n, uint64_t flags, int to, struct mw_why *why)
+{
+    return mw_mremap(b->space, at(b, page), (uint64_t)n * b->page, (uint64_t)n * b->page, flags,
+                     at(b, to), why);
+}
+
+/* STRICT-1: where Linux stops half-way, nothing has moved */
+static void several(void **state)
+{
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        struct bench b;
+        struct mw_why why;
+        start(&b);
+        draw(&b, "Aa.rr.xx..............rrrrrrrr");
+        poke(&b, at(&b, 0), 1);
+        mw_import_flags(b.space, at(&b, 3), at(&b, 5), 0, MW_VM_UFFD, true);
+        int64_t r = move(&b, 0, 8, strict ? STRICT_FIX_ : FIX_, 22, &why);
+        assert_int_equal(r, -MW_EFAULT);
+        assert_string_equal(mw_why_rule(&why), "MREMAP-26");
+        expect_row(&b, strict ? "AA.rr.xx..............rrrrrrrr" : "...rr.xx..............AArrrrrr",
+                   strict ? "strict" : "as Linux");
+        mw_import_flags(b.space, at(&b, 3), at(&b, 5), MW_VM_UFFD, 0, true);
+        if (strict) {
+            assert_int_equal(move(&b, 0, 8, STRICT_FIX_, 22, &why), at(&b, 22));
+            expect_row(&b, "......................AArrrrxx", "moved");
+            assert_int_equal(peek(&b, at(&b, 22)), 1);
+        }
+        bench_close(&b);
+    }
+}
+
+/* STRICT-1: and memory that runs out is no exception */
+static void several_without_memory(void **state)
+{
+    (void)state;
+    for (long n = 1;; n++) {
+        struct bench b;
+        start(&b);
+        draw(&b, "Aa.rr.xx..............rrrrrrrr");
+        poke(&b, at(&b, 0), 1);
+        b.fail_in = n;
+        int64_t r = move(&b, 0, 8, STRICT_FIX_, 22, NULL);
+        b.fail_in = 0;
+        expect_row(&b, r < 0 ? "AA.rr.xx..............rrrrrrrr" : "......................AArrrrxx",
+                   "no memory");
+        assert_int_equal(peek(&b, at(&b, r < 0 ? 0 : 22)), 1);
+        bench_close(&b);
+        if (!b.failed) {
+            assert_true(n > 2 && r > 0);
+            break;
+        }
+        assert_int_equal(r, -MW_ENOMEM);
+    }
+    for (uint64_t frames = 8;; frames++) {
+        struct bench b;
+        bench_config(&b, 12, frames);
+        b.config.options |= MW_OPT_EXTENSIONS;
+        bench_open(&b);
+        draw(&b, "ar");
+        mw_fault(b.space, at(&b, 0), MW_ACCESS_WRITE);
+        mw_fault(b.space, at(&b, 1), MW_ACCESS_READ);
+        int64_t r = move(&b, 0, 2, STRICT_FIX_, 1 << 20, NULL);
+        if (r < 0)
+            expect_row(&b, "Ar", "no frames");
+        bench_close(&b);
+        if (r > 0)
+            break;
+    }
+}
+
+/* STRICT-2: a destination is kept when its mapping can't come */
+static void keeps_destination(void **state)
+{
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        struct bench b;
+        struct mw_why why;
+        bench_config(&b, 12, 0);
+        b.config.options |= MW_OPT_EXTENSIONS;
+        b.config.overcommit = 2;
+        b.config.commit_limit = 6;
+        bench_open(&b);
+        draw(&b, "aaaa......rrrrrr");
+        int64_t r = mw_mremap(b.space, at(&b, 0), 4 * b.page, 7 * b.page,
+                              strict ? STRICT_FIX_ : FIX_, at(&b, 10), &why);
+        assert_int_equal(r, -MW_ENOMEM);
+        assert_string_equal(mw_why_rule(&why), "LIMIT-5");
+        expect_row(&b, strict ? "aaaa......rrrrrr" : "aaaa", "no promise");
+        bench_close(&b);
+    }
+}
+
+/* RELOCATE-1: touched memory merges where it comes to, and stays touched */
+static void relocates(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b);
+    draw(&b, "AA........aa....AA.AA.aa");
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(move(&b, 0, 2, FIX_, 12, NULL), at(&b, 12));
+    expect_row(&b, "..........aaAA..AA.AA.aa", "as Linux: it is another's");
+    assert_int_equal(move(&b, 12, 2, RELOCATE_FIX_, 24, NULL), at(&b, 24));
+    expect_row(&b, "..........aa....AA.AA.AAAA", "one with the untouched before it");
+    assert_int_equal(peek(&b, at(&b, 24)), 1);
+    assert_int_equal(move(&b, 16, 2, RELOCATE_FIX_, 30, NULL), at(&b, 30));
+    expect_row(&b, "..........aa.......AA.AAAA....AA", "alone it stays touched");
+    assert_int_equal(move(&b, 19, 2, RELOCATE_FIX_, 32, NULL), at(&b, 32));
+    expect_row(&b, "..........aa..........AAAA....AAAA", "one with the touched before it");
+    bench_close(&b);
+}
+
+/* RELOCATE-1: it does not make one of two that differ */
+static void relocates_between(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b);
+    draw(&b, "AA.AA.AA");
+    assert_int_equal(move(&b, 3, 1, RELOCATE_FIX_, 20, NULL), at(&b, 20));
+    assert_int_equal(move(&b, 20, 1, RELOCATE_FIX_, 2, NULL), at(&b, 2));
+    expect_row(&b, "AAA.A.AA", "below");
+    assert_int_equal(move(&b, 4, 1, RELOCATE_FIX_, 5, NULL), at(&b, 5));
+    expect_row(&b, "AAA..AAA", "above");
+    assert_int_equal(move(&b, 0, 1, RELOCATE_FIX_, 3, NULL), at(&b, 3));
+    assert_int_equal(move(&b, 1, 1, RELOCATE_FIX_, 4, NULL), at(&b, 4));
+    expect_row(&b, "..AAA|AAA", "between two that differ: with the lower");
+    bench_close(&b);
+}
+
+static int64_t would(struct bench *b, uint32_t version, uint64_t flags, struct mw_why *why)
+{
+    struct mw_call c = { .name = MW_CALL_MREMAP,
+                         .arg = { at(b, 0), 4 * b->page, 4 * b->page, flags, at(b, 20) } };
+    return mw_would(b->space, version, &c, why);
+}
+
+/* WOULD-1: another version's answer, and nothing has changed */
+static void asks(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_why why;
+    struct mw_stats before, after;
+    start(&b);
+    draw(&b, "Aa.aaFF");
+    poke(&b, at(&b, 0), 1);
+    mw_stats(b.space, &before);
+    uint64_t du = FIX_ | MW_MREMAP_DONTUNMAP;
+    assert_int_equal(would(&b, MW_LINUX(5, 6), du, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-1");
+    assert_int_equal(would(&b, MW_LINUX(6, 16), FIX_, &why), -MW_EFAULT);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-12");
+    assert_int_equal(would(&b, MW_LINUX(6, 17), FIX_, &why), at(&b, 20));
+    assert_int_equal(why.err, 0);
+    struct mw_call calls[] = {
+        { .name = MW_CALL_MUNMAP, .arg = { at(&b, 0), 9 * b.page } },
+        { .name = MW_CALL_MPROTECT, .arg = { at(&b, 0), b.page, MW_PROT_NONE } },
+        { .name = MW_CALL_MMAP, .arg = { at(&b, 0), b.page, RW_, MW_MAP_SHARED | MW_MAP_FIXED, 0, 0 },
+          .file = &b.file },
+    };
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &calls[0], &why), 0);
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &calls[1], &why), 0);
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &calls[2], &why), at(&b, 0));
+    struct mw_call brk = { .name = MW_CALL_BRK, .arg = { 0 } };
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &brk, &why), 0);
+    mw_stats(b.space, &after);
+    assert_memory_equal(&before, &after, sizeof before);
+    expect_row(&b, "AA.aaFF", "asked");
+    assert_int_equal(peek(&b, at(&b, 0)), 1);
+    for (long n = 1; n < 3; n++) {
+        b.fail_in = n;
+        assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &calls[0], &why), -MW_ENOMEM);
+        assert_string_equal(mw_why_rule(&why), "ENGINE-1");
+        b.fail_in = 0;
+    }
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(several), cmocka_unit_test(several_without_memory),
+        cmocka_unit_test(keeps_destination), cmocka_unit_test(relocates),
+        cmocka_unit_test(relocates_between), cmocka_unit_test(asks),
+    };
+    return cmocka_run_group_tests_name("strict", tests, NULL, NULL);
+}
