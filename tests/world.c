@@ -479,6 +479,47 @@ void count(struct world *w)
         (long long)(c.stack - w->base.stack), (long long)(c.locked - w->base.locked));
 }
 
+/* ---- huge pages ---- */
+
+void huge(struct world *w)
+{
+    if (!w->ops->huge(w, 16))
+        w->log->skipped = true;
+    w->ops->huge_pool(w, &w->huge_unused, &w->huge_promised);
+}
+
+void huge_map(struct world *w, int64_t i, int64_t n, uint32_t prot, uint32_t flags)
+{
+    do_mmap(w, at(HUGE_PAGES(i)), (uint64_t)n * HUGE_PAGE, prot,
+            ANON | FIXED | MW_MAP_HUGETLB | flags, NO_FILE, 0);
+}
+
+void huge_touch(struct world *w, int64_t i, int64_t n)
+{
+    for (int64_t k = i; k < i + n; k++)
+        store(w, HUGE_PAGES(k) + 3, (uint32_t)k + 1);
+}
+
+void huge_data(struct world *w, int64_t i, int64_t n)
+{
+    for (int64_t k = i; k < i + n; k++)
+        data(w, HUGE_PAGES(k) + 3, 1);
+}
+
+int64_t huge_move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to)
+{
+    return do_mremap(w, at(HUGE_PAGES(old)), (uint64_t)osz * HUGE_PAGE, (uint64_t)nsz * HUGE_PAGE,
+                     flags, at(HUGE_PAGES(to)));
+}
+
+void pool(struct world *w)
+{
+    int64_t unused, promised;
+    w->ops->huge_pool(w, &unused, &promised);
+    say(w, "huge pages: free%+lld promised%+lld", (long long)(unused - w->huge_unused),
+        (long long)(promised - w->huge_promised));
+}
+
 /* ---- circumstances ---- */
 
 void limit(struct world *w, enum mw_limit which, int64_t pages)

@@ -46,7 +46,7 @@
 #define DUF (DU | MW_MREMAP_FIXED)
 
 enum access { ACC_OK, ACC_MAPERR, ACC_ACCERR, ACC_BUS, ACC_OTHER };
-enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE };
+enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE, FILE_HUGE };
 enum { NO_FILE = -1, MAX_FILES = 16 };
 
 /* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous,
@@ -89,6 +89,8 @@ struct world_ops {
     void (*drop)(struct world *w);
     void (*forked)(struct world *w);
     const char *(*sound)(struct world *w);
+    bool (*huge)(struct world *w, int64_t pages); /* sees to it that so many are there */
+    void (*huge_pool)(struct world *w, int64_t *unused, int64_t *promised);
 };
 
 /* Memory shared by the runner and both worlds' processes. */
@@ -120,6 +122,7 @@ struct world {
     struct session *session;
     struct world_log *log;
     struct counters base; /* at the start */
+    int64_t huge_unused, huge_promised; /* likewise */
     uint64_t last;        /* what the last successful call returned */
     bool quiet;           /* steps write nothing */
     void *impl;
@@ -199,6 +202,15 @@ void lay(struct world *w);                                   /* the row of mappi
 void flags_of(struct world *w, int64_t page);
 void present(struct world *w, int64_t page, int64_t n);
 void count(struct world *w);                                 /* counters since the start */
+
+/* Huge pages: first of all a pool; HUGE_PAGES(i) is the i-th huge page's page of the arena. */
+#define HUGE_PAGES(i) ((int64_t)(i) * 512)
+void huge(struct world *w);
+void huge_map(struct world *w, int64_t i, int64_t n, uint32_t prot, uint32_t flags);
+void huge_touch(struct world *w, int64_t i, int64_t n);
+void huge_data(struct world *w, int64_t i, int64_t n);
+int64_t huge_move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to);
+void pool(struct world *w); /* since the start: free ones, promised ones */
 
 /* Limits: AS and DATA in pages above what is in use now, the others absolute pages. */
 void limit(struct world *w, enum mw_limit which, int64_t pages);

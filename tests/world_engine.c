@@ -15,6 +15,7 @@
 #define POOL_PAGES 16384ull
 #define COPY_MAX (1u << 20)
 #define PTE_PRESENT 1ull
+#define PTE_LEAF 0x80ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 struct engine {
@@ -28,7 +29,7 @@ struct engine {
     size_t allocations;
 };
 
-static unsigned char *pool; /* the frames' memory; dirty from run to run on purpose */
+static unsigned char *guest_ram; /* the frames' memory; dirty from run to run on purpose */
 static unsigned char pattern[COPY_MAX];
 static int other_mark, file_mark[MAX_FILES];
 
@@ -123,10 +124,12 @@ static const struct mw_object_ops file_ops = { .read = read_page };
 static int engine_file(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode)
 {
     struct engine *e = of(w);
-    uint32_t flags = kind == FILE_DISK && w->session->disk_places_huge ? MW_OBJ_THP_PLACE : 0;
+    uint32_t flags = kind == FILE_DISK && w->session->disk_places_huge ? MW_OBJ_THP_PLACE
+                     : kind == FILE_HUGE                               ? MW_OBJ_HUGETLB
+                                                                       : 0;
     struct mw_file *f = &e->file[e->files];
     if (e->files == MAX_FILES ||
-        mw_object_create(&e->port, e->frames, &file_ops, &file_mark[e->files], bytes, flags,
+        mw_object_create(&e->port, e->frames, kind == FILE_HUGE ? NULL : &file_ops, &file_mark[e->files], bytes, flags,
                          &f->object) != 0) {
         say(w, "no file");
         return NO_FILE;
@@ -185,6 +188,11 @@ static uint64_t engine_copy_in(struct world *w, uint64_t addr, uint64_t len)
 
 /* ---- looking ---- */
 
+static bool in_arena(uint64_t addr)
+{
+    return addr >= at(0) - ARENA_BEFORE && addr < at(0) + ARENA_AFTER;
+}
+
 static int handle_of(const struct mw_object *object)
 {
     if (object == NULL)
@@ -205,6 +213,8 @@ static bool engine_next(struct world *w, uint64_t addr, struct seen *out)
     out->prot = (uint32_t)(v.flags & 7u);
     out->shared = (v.flags & MW_VM_MAYSHARE) != 0;
     out->file = handle_of(v.object);
+    if (out->file == -2 && !(v.flags & MW_VM_MAYSHARE) && !in_arena(v.start))
+        out->file = -3; /* as the live side sees huge pages that lie elsewhere */
     out->offset = v.object ? v.offset : 0;
     return true;
 }
@@ -218,14 +228,29 @@ static uint64_t engine_flags(struct world *w, uint64_t addr)
 }
 
 /* Walks the page tables as a CPU would. */
+static bool engine_huge(struct world *w, int64_t pages)
+{
+    return mw_frames_set_huge(of(w)->frames, 21, (uint64_t)pages) >= (uint64_t)pages;
+}
+
+static void engine_huge_pool(struct world *w, int64_t *unused, int64_t *promised)
+{
+    struct mw_huge_stats h;
+    mw_frames_huge(of(w)->frames, 21, &h);
+    *unused = (int64_t)h.free;
+    *promised = (int64_t)h.promised;
+}
+
 static bool engine_present(struct world *w, uint64_t addr)
 {
     uint64_t table = mw_root(of(w)->space), entry = 0;
     for (int shift = 39; shift >= 12; shift -= 9) {
         uint64_t index = addr >> shift & 511u;
-        memcpy(&entry, pool + table + index * 8, sizeof entry);
+        memcpy(&entry, guest_ram + table + index * 8, sizeof entry);
         if ((entry & PTE_PRESENT) == 0)
             return false;
+        if (shift > 12 && (entry & PTE_LEAF))
+            return true;
         table = entry & PTE_ADDRESS;
     }
     return true;
@@ -253,26 +278,14 @@ static void engine_drop(struct world *w)
     mw_set_caps(of(w)->space, 0);
 }
 
-/* A space like a forked child's: the same mappings, their private pages inherited. */
 static void engine_forked(struct world *w)
 {
     struct engine *e = of(w);
     struct mw_space *child;
-    struct mw_stats stats;
-    struct mw_vma v;
-    if (mw_space_create(&e->config, &child) != 0) {
-        say(w, "no space");
+    if (mw_fork(e->space, 0, &child, NULL) != 0) {
+        say(w, "no child");
         return;
     }
-    for (uint64_t a = 0; mw_find_vma(e->space, a, &v); a = v.end) {
-        v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
-        if (v.anon != 0)
-            v.anon |= MW_ANON_FORKED;
-        if (mw_import(child, &v) != 0)
-            say(w, "import failed");
-    }
-    mw_stats(e->space, &stats);
-    mw_set_brk(child, stats.brk_start, stats.brk);
     mw_space_destroy(e->space);
     e->space = child;
 }
@@ -289,6 +302,7 @@ static const struct world_ops engine_ops = {
     .future = engine_future, .file = engine_file, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
+    .huge = engine_huge, .huge_pool = engine_huge_pool,
     .counters = engine_counters, .limit = engine_limit, .drop = engine_drop,
     .forked = engine_forked, .sound = engine_sound,
 };
@@ -354,14 +368,14 @@ static bool import_snapshot(struct engine *e, const struct session *s)
 
 static void prepare_memory(void)
 {
-    if (pool != NULL)
+    if (guest_ram != NULL)
         return;
     void *p = mmap(NULL, POOL_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                    -1, 0);
     if (p == MAP_FAILED)
         exit(97);
-    pool = p;
-    memset(pool, 0xee, POOL_PAGES / 8 * PAGE); /* an unzeroed frame shows */
+    guest_ram = p;
+    memset(guest_ram, 0xee, POOL_PAGES / 8 * PAGE); /* an unzeroed frame shows */
     for (uint32_t i = 0; i < COPY_MAX / 4; i++) {
         uint32_t word = i * 2654435761u;
         memcpy(pattern + i * 4, &word, sizeof word);
@@ -380,7 +394,7 @@ struct world *engine_open(struct session *s)
     w->log = &s->log[WORLD_ENGINE];
     w->impl = e;
     e->port = (struct mw_port){ .ctx = e, .alloc = counted_alloc, .free = counted_free };
-    if (mw_frames_create(&e->port, pool, POOL_PAGES * PAGE, 12, &e->frames) != 0 ||
+    if (mw_frames_create(&e->port, guest_ram, POOL_PAGES * PAGE, 12, &e->frames) != 0 ||
         mw_object_create(&e->port, NULL, NULL, &other_mark, 1ull << 40, MW_OBJ_NOMERGE,
                          &e->other) != 0)
         exit(96);
@@ -402,7 +416,7 @@ void engine_close(struct world *w)
         say(w, "leak: %llu frames",
             (unsigned long long)(mw_frames_total(e->frames) - mw_frames_free(e->frames)));
     if (mw_frames_destroy(e->frames) != 0)
-        say(w, "leak: the pool is busy");
+        say(w, "leak: the guest_ram is busy");
     if (e->allocations != 0)
         say(w, "leak: %zu allocations", e->allocations);
     free(e);

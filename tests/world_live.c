@@ -169,6 +169,8 @@ static int new_fd(enum file_kind kind)
     int fd, ends[2];
     if (kind == FILE_MEM)
         return memfd_create("mapwright-test", 0);
+    if (kind == FILE_HUGE)
+        return memfd_create("mapwright-test", MFD_HUGETLB);
     if (kind == FILE_PIPE)
         return pipe(ends) == 0 ? ends[0] : -1;
     fd = mkstemp(name);
@@ -177,11 +179,11 @@ static int new_fd(enum file_kind kind)
     return fd;
 }
 
-static bool fill_file(int fd, uint64_t bytes)
+static bool fill_file(int fd, uint64_t bytes, bool huge)
 {
     if (ftruncate(fd, (off_t)bytes) != 0)
         return false;
-    for (uint64_t i = 0; i * PAGE + 4 <= bytes && i < 4096; i++) {
+    for (uint64_t i = 0; !huge && i * PAGE + 4 <= bytes && i < 4096; i++) {
         uint32_t value = 100 + (uint32_t)i;
         if (pwrite(fd, &value, sizeof value, (off_t)(i * PAGE)) != (ssize_t)sizeof value)
             return false;
@@ -194,7 +196,7 @@ static int live_file(struct world *w, enum file_kind kind, uint64_t bytes, uint3
     struct stat st;
     char path[64];
     int fd = new_fd(kind), how = O_RDWR;
-    if (fd < 0 || (kind != FILE_PIPE && !fill_file(fd, bytes))) {
+    if (fd < 0 || (kind != FILE_PIPE && !fill_file(fd, bytes, kind == FILE_HUGE))) {
         say(w, "no file: %d", errno);
         return NO_FILE;
     }
@@ -323,10 +325,16 @@ static uint64_t live_copy_in(struct world *w, uint64_t addr, uint64_t len)
 
 /* ---- looking ---- */
 
+static bool in_arena(uint64_t addr)
+{
+    return addr >= at(0) - ARENA_BEFORE && addr < at(0) + ARENA_AFTER;
+}
+
+/* What has no handle, and is the scenario's, was made by mmap itself. */
 static void classify(struct seen *out, uint64_t inode)
 {
     out->file = inode == 0 ? -1 : handle_of(inode);
-    if (out->file == -3 && out->shared)
+    if (out->file == -3 && (out->shared || in_arena(out->start)))
         out->file = -2;
 }
 
@@ -400,6 +408,41 @@ static uint64_t live_flags(struct world *w, uint64_t addr)
             return vm_flags_of_text(line + 8);
     }
     return 0;
+}
+
+#define HUGE_DIR "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+
+static int64_t huge_number(const char *path)
+{
+    char line[32] = "";
+    int fd = open(path, O_RDONLY);
+    if (fd >= 0 && read(fd, line, sizeof line - 1) < 0)
+        line[0] = 0;
+    close(fd);
+    return strtoll(line, NULL, 10);
+}
+
+static void live_huge_pool(struct world *w, int64_t *unused, int64_t *promised)
+{
+    (void)w;
+    *unused = huge_number(HUGE_DIR "free_hugepages");
+    *promised = huge_number(HUGE_DIR "resv_hugepages");
+}
+
+static bool live_huge(struct world *w, int64_t pages)
+{
+    char line[32];
+    int64_t unused, promised;
+    live_huge_pool(w, &unused, &promised);
+    if (unused - promised == pages)
+        return true;
+    int fd = open(HUGE_DIR "nr_hugepages", O_WRONLY);
+    snprintf(line, sizeof line, "%lld\n",
+             (long long)(huge_number(HUGE_DIR "nr_hugepages") - unused + promised + pages));
+    bool done = fd >= 0 && write(fd, line, strlen(line)) > 0;
+    close(fd);
+    live_huge_pool(w, &unused, &promised);
+    return done && unused - promised == pages;
 }
 
 static bool live_present(struct world *w, uint64_t addr)
@@ -491,7 +534,8 @@ static const struct world_ops live_ops = {
     .mremap = live_mremap, .seal = live_seal, .advise = live_advise, .future = live_future,
     .file = live_file, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
-    .present = live_present, .counters = live_counters, .limit = live_limit, .drop = live_drop,
+    .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,
+    .counters = live_counters, .limit = live_limit, .drop = live_drop,
     .forked = live_forked, .sound = live_sound,
 };
 

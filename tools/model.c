@@ -67,6 +67,11 @@ static bool is_placed_at_random(const struct event *event)
            event->result_known && !failed(event) && (uint64_t)event->result != event->arg[0];
 }
 
+static bool file_is_huge(const struct mw_object *object)
+{
+    return object && (mw_object_flags(object) & MW_OBJ_HUGETLB);
+}
+
 static void call_mmap(struct model *model, const struct event *event, struct model_answer *answer)
 {
     struct mw_file file = { NULL, event->file.mode };
@@ -90,6 +95,9 @@ static void call_mmap(struct model *model, const struct event *event, struct mod
         file.object = objects_get(model->objects, event->file.dev, event->file.ino,
                                   event->file.path, event->file.size,
                                   event->file.object | objects_flags_of_path(event->file.path));
+    if (flags & MW_MAP_HUGETLB || file_is_huge(file.object)) /* the pool is the kernel's */
+        mw_set_huge_pages(model->space,
+                          event->result_known && event->result == -MW_ENOMEM ? 0 : MW_UNLIMITED);
     answer->result = mw_mmap(model->space, addr, event->arg[1], flags32(event->arg[2]), flags,
                              file.object ? &file : NULL, event->arg[5], &answer->why);
 }

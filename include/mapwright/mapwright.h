@@ -69,6 +69,7 @@ const char *mw_version(void);
 #define MW_MAP_HUGETLB 0x40000u
 #define MW_MAP_SYNC 0x80000u
 #define MW_MAP_FIXED_NOREPLACE 0x100000u
+#define MW_MAP_HUGE_SHIFT 26 /* with MW_MAP_HUGETLB: log2 of the page above it, 0 for the default */
 
 #define MW_MREMAP_MAYMOVE 1u
 #define MW_MREMAP_FIXED 2u
@@ -228,6 +229,12 @@ uint64_t mw_frames_free(const struct mw_frames *frames);
  */
 uint64_t mw_frames_set_huge(struct mw_frames *frames, uint32_t log2_size, uint64_t count);
 
+/* Huge pages of one size: all, those that nobody holds, and of these the promised ones. */
+struct mw_huge_stats {
+    uint64_t total, free, promised;
+};
+void mw_frames_huge(const struct mw_frames *frames, uint32_t log2_size, struct mw_huge_stats *out);
+
 /* ---- objects: what a mapping maps --------------------------------------- */
 
 /*
@@ -254,6 +261,8 @@ struct mw_object_ops {
                                    huge page (ext4, xfs, btrfs) */
 #define MW_OBJ_OWN_PLACE 0x10u  /* has a placement routine of its own */
 #define MW_OBJ_ANON 0x20u       /* a private mapping is anonymous memory (/dev/zero) */
+#define MW_OBJ_HUGETLB 0x40u    /* a file of huge pages: page index counts those */
+#define MW_OBJ_HUGETLB_LARGE 0x80u /* with it: of 1 GiB instead of 2 MiB */
 
 /*
  * Creates an object of `size` bytes (rounded up to pages for access; SIGBUS
@@ -324,6 +333,12 @@ int mw_set_brk(struct mw_space *space, uint64_t start, uint64_t end);
 #define MW_FUTURE_LOCK 0x1u
 #define MW_FUTURE_ONFAULT 0x2u
 void mw_set_future(struct mw_space *space, uint32_t flags);
+
+/*
+ * How many huge pages one more mapping finds free, in a layout-only space
+ * [MW_UNLIMITED]; others ask their frames (mw_frames_set_huge).
+ */
+void mw_set_huge_pages(struct mw_space *space, uint64_t pages);
 
 /* ---- the calls ---------------------------------------------------------- */
 

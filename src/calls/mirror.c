@@ -11,6 +11,7 @@
 
 #include "calls/unmap.h"
 #include "space/fault.h"
+#include "space/huge.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 #include "vma/place.h"
@@ -40,13 +41,7 @@ static bool becomes_mirror(const struct mw_vma *v)
 
 static uint64_t huge_bytes(const struct mw_space *s, const struct mw_vma *v)
 {
-    uint32_t level = v->flags & MW_VM_MIRRORED ? mirror_of(v->object)->level
-                     : v->object               ? v->object->level
-                                               : 1;
-
-    if (!(v->flags & MW_VM_HUGETLB))
-        return 0;
-    return level == 1 ? MW_HUGE_SIZE : 1ull << pmap_leaf_shift(&s->pmap, level);
+    return v->flags & MW_VM_HUGETLB ? vma_page(s, v) : 0;
 }
 
 static int check_piece(const struct mw_vma *v, struct mw_range part, uint64_t huge,
@@ -256,6 +251,7 @@ static void commit_piece(struct mw_space *s, const struct mirror_request *q, str
 
         *list = m->next;
         m->next = NULL;
+        m->promised = huge_owed(s, &v, part.start, part.end);
         pmap_adopt(&m->index, &s->pmap, part.start, part.end);
         edit_mirror(s, part.start, part.end, m->object);
         mw_object_put(m->object); /* the VMA holds its own */

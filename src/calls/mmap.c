@@ -8,6 +8,7 @@
 #include "calls/unmap.h"
 #include "vma/account.h"
 #include "space/fault.h"
+#include "space/huge.h"
 #include "vma/edit.h"
 #include "vma/place.h"
 
@@ -28,7 +29,8 @@ struct request {
     uint64_t addr, length, offset;
     uint32_t prot, flags;
     const struct mw_file *file;
-    struct mw_object *shared; /* made for a shared anonymous mapping */
+    struct mw_object *made;   /* for a shared anonymous mapping, or one of huge pages */
+    uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     bool locks;               /* as asked for, by flag or by mlockall */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
     struct mw_vma v;          /* the result */
@@ -39,7 +41,8 @@ static uint64_t vm_flags_of_object(const struct mw_object *o)
 {
     uint32_t kind = mw_object_flags(o);
 
-    return (kind & MW_OBJ_DONTEXPAND ? MW_VM_DONTEXPAND : 0) |
+    return (kind & MW_OBJ_HUGETLB ? MW_VM_HUGETLB | MW_VM_DONTEXPAND : 0) |
+           (kind & MW_OBJ_DONTEXPAND ? MW_VM_DONTEXPAND : 0) |
            (kind & MW_OBJ_PFNMAP ? MW_VM_PFNMAP | MW_VM_IO : 0);
 }
 
@@ -65,16 +68,49 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t fl
 
 /* ---- decide ---------------------------------------------------------------------- */
 
+/* The level of the huge pages that MAP_HUGETLB names by their size; 0: there are none such. */
+static uint32_t huge_level(const struct mw_space *s, uint32_t flags)
+{
+    uint32_t shift = flags >> MW_MAP_HUGE_SHIFT;
+
+    for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
+        if (!shift || frame_shift_of(s->cfg.page_shift, level) == shift)
+            return level;
+    return 0;
+}
+
+/* Huge pages, by file or by flag: lengths count in them. */
+static int check_huge(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    uint64_t mask;
+
+    q->level = q->file && q->file->object ? q->file->object->level : 1;
+    if (q->level == 1 && (q->flags & MW_MAP_HUGETLB)) {
+        if (q->file)
+            return why_plain(why, WHY_hugetlb_file);
+        q->level = huge_level(s, q->flags);
+        if (!q->level)
+            return why_amount(why, WHY_hugetlb_size, q->flags >> MW_MAP_HUGE_SHIFT, 0);
+    }
+    mask = (1ull << frame_shift_of(s->cfg.page_shift, q->level)) - 1;
+    if (q->level > 1)
+        q->length = (q->length + mask) & ~mask;
+    return 0;
+}
+
 static int check_arguments(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
+    int err;
+
     if (!aligned(s, q->offset))
         return why_amount(why, WHY_offset_unaligned, q->offset, 0);
     if (!(q->flags & MW_MAP_ANONYMOUS) && !q->file)
         return why_plain(why, WHY_bad_fd);
     if (q->flags & MW_MAP_ANONYMOUS)
         q->file = NULL;
-    if (q->flags & MW_MAP_HUGETLB)
-        return q->file ? why_plain(why, WHY_hugetlb_file) : why_plain(why, WHY_not_modelled);
+    err = check_huge(s, q, why);
+    if (err)
+        return err;
     if (!q->length)
         return why_at(why, WHY_length_zero, q->addr, q->addr);
     if (!round_up(s, q->length))
@@ -94,12 +130,18 @@ static uint64_t usable_hint(const struct mw_space *s, uint64_t hint)
     return hint && hint < low ? low : hint;
 }
 
+static uint64_t huge_bytes(const struct mw_space *s, const struct request *q)
+{
+    return 1ull << frame_shift_of(s->cfg.page_shift, q->level);
+}
+
 static int choose_address(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     bool fixed = q->flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE);
     struct place p = { .hint = fixed ? q->addr : usable_hint(s, q->addr), .length = q->length,
                        .offset = q->file ? q->offset : 0,
                        .flags = (q->flags & MW_MAP_32BIT) | (fixed ? MW_MAP_FIXED : 0),
+                       .align = q->level > 1 ? huge_bytes(s, q) : 0,
                        .object = q->file ? q->file->object : NULL };
     int64_t at;
 
@@ -126,9 +168,15 @@ static int check_lock(const struct mw_space *s, const struct request *q, struct 
     return account_lock(s, q->v.flags, q->length, why);
 }
 
+/* How the file was opened; one that MAP_HUGETLB makes can be read and written. */
+static uint32_t file_mode(const struct request *q)
+{
+    return q->file ? q->file->mode : MW_FILE_READ | MW_FILE_WRITE;
+}
+
 static int check_shared_file(struct request *q, struct mw_why *why)
 {
-    uint32_t mode = q->file->mode;
+    uint32_t mode = file_mode(q);
 
     if ((q->prot & MW_PROT_WRITE) && !(mode & MW_FILE_WRITE))
         return why_plain(why, WHY_file_not_writable);
@@ -142,7 +190,7 @@ static int check_shared_file(struct request *q, struct mw_why *why)
 
 static int check_file(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
-    uint32_t type = q->flags & TYPE_MASK, mode = q->file->mode;
+    uint32_t type = q->flags & TYPE_MASK, mode = file_mode(q);
     int err = 0;
 
     if (to_pages(s, q->offset) > to_pages(s, (mode & MW_FILE_NOMMAP ? UINT64_MAX : FILE_MAX) - q->length))
@@ -165,9 +213,9 @@ static int check_file(const struct mw_space *s, struct request *q, struct mw_why
         return why_plain(why, WHY_file_no_mmap);
     if (q->v.flags & MW_VM_GROWSDOWN)
         return why_plain(why, WHY_growsdown_shared);
-    q->v.object = q->file->object;
+    q->v.object = q->file ? q->file->object : NULL;
     q->v.offset = q->offset;
-    q->v.flags |= vm_flags_of_object(q->v.object);
+    q->v.flags |= q->file ? vm_flags_of_object(q->v.object) : MW_VM_HUGETLB | MW_VM_DONTEXPAND;
     return 0;
 }
 
@@ -221,8 +269,11 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
         q->v.flags |= MW_VM_ACCOUNT;
         return account_commit(s, sub_floor(pages, gone.charged), why);
     }
-    if (!q->file && (q->v.flags & MW_VM_SHARED) && !(q->v.flags & MW_VM_NORESERVE))
+    if (!q->file && q->level == 1 && (q->v.flags & MW_VM_SHARED) &&
+        !(q->v.flags & MW_VM_NORESERVE))
         err = account_commit(s, pages, why);
+    if (!err && q->level > 1 && (q->offset & (huge_bytes(s, q) - 1)))
+        err = why_amount(why, WHY_hugetlb_offset, q->offset, 0);
     if (err)
         q->stage = UNMAPPED; /* Linux makes the object last, over nothing */
     return err;
@@ -239,7 +290,7 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
     q->v.flags = vm_flags_of(s, q->prot, q->flags);
     err = check_lock(s, q, why);
     if (!err)
-        err = q->file ? check_file(s, q, why) : check_anonymous(s, q, why);
+        err = q->file || q->level > 1 ? check_file(s, q, why) : check_anonymous(s, q, why);
     if (!err)
         err = check_limits(s, q, why);
     return err;
@@ -258,16 +309,37 @@ static void give_up(struct mw_space *s, const struct request *q, int err)
 
 /* ---- reserve, commit, finish -------------------------------------------------------- */
 
+/* Huge pages are set aside last of all: what they replace has gone by then. */
+static int reserve_huge(struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    if (!huge_prepare(s, &q->v, q->offset, q->length)) {
+        object_put(q->made);
+        return why_plain(why, WHY_no_memory);
+    }
+    if (huge_promise(s, &q->v, q->offset, q->length))
+        return 0;
+    unmap_commit(s, q->v.start, q->v.end);
+    if (huge_promise(s, &q->v, q->offset, q->length)) /* those that are free now */
+        return 0;
+    object_put(q->made);
+    return why_amount(why, WHY_huge_pool, q->length >> frame_shift_of(s->cfg.page_shift, q->level), 0);
+}
+
 static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 {
     int err = space_reserve(s, EDIT_REMOVE + EDIT_INSERT, why);
+    uint32_t kind = q->level == 1 ? 0 : OBJECT_HIDDEN | MW_OBJ_HUGETLB;
 
-    if (err || q->file || !(q->v.flags & MW_VM_SHARED))
+    if (err || (!q->file && q->level == 1 && !(q->v.flags & MW_VM_SHARED)))
         return err;
-    if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL, q->length, 0, &q->shared))
-        return why_plain(why, WHY_no_memory);
-    q->v.object = q->shared;
-    return 0;
+    if (!q->file) {
+        kind |= q->level == 3 ? MW_OBJ_HUGETLB_LARGE : 0;
+        if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL, add_ceil(q->offset, q->length),
+                             kind, &q->made))
+            return why_plain(why, WHY_no_memory);
+        q->v.object = q->made;
+    }
+    return q->level > 1 ? reserve_huge(s, q, why) : 0;
 }
 
 /* Kinds of memory that are never locked, whatever mlockall asks for. */
@@ -283,11 +355,13 @@ static void commit(struct mw_space *s, struct request *q)
     if (unlock)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     unmap_commit(s, q->v.start, q->v.end);
+    if (q->level > 1 && (q->v.flags & MW_VM_WRITE)) /* such a file grows by being mapped */
+        q->v.object->size = max_u64(q->v.object->size, q->offset + q->length);
     if (unlock)
         edit_add(s, &q->v); /* Linux unlocks it after it has looked for neighbours */
     else
         edit_insert(s, &q->v, EDIT_NONE_APART);
-    object_put(q->shared); /* the VMA holds its own */
+    object_put(q->made); /* the VMA holds its own */
 }
 
 static void finish(struct mw_space *s, const struct request *q)

@@ -95,11 +95,27 @@ static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t
     return recharge(s, v, pages, flags, why);
 }
 
+/* A huge page can't be cut; by then a good first cut has been made. */
+static bool cuts_page(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+
+    if (vma_cuts_page(s, v, start))
+        return true;
+    if (!vma_cuts_page(s, v, end))
+        return false;
+    if (s->tree.count < s->cfg.max_map_count)
+        edit_split(s, start);
+    return true;
+}
+
 static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t old,
                       uint64_t flags, struct mw_why *why)
 {
     if (flags == old)
         return 0;
+    if (cuts_page(s, start, end))
+        return why_at(why, WHY_prot_huge_split, start, end);
     if (!edit_modify(s, start, end, flags, true))
         return why_fail(why, WHY_prot_split, (struct mw_range){ start, end }, s->tree.count,
                         s->cfg.max_map_count);

@@ -11,6 +11,7 @@
 #include "calls/unmap.h"
 #include "space/clone.h"
 #include "space/fault.h"
+#include "space/huge.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 #include "vma/place.h"
@@ -132,9 +133,9 @@ static int check_count(const struct mw_space *s, struct remap *r, struct mw_why 
 /* ---- what is mapped there ------------------------------------------------------------ */
 
 /* Huge pages: sizes count in them, and addresses must be multiples. */
-static int adjust_huge(struct remap *r, struct mw_why *why)
+static int adjust_huge(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
-    const uint64_t mask = MW_HUGE_SIZE - 1;
+    const uint64_t mask = vma_page(s, &r->v) - 1;
 
     if (!(r->v.flags & MW_VM_HUGETLB))
         return 0;
@@ -144,7 +145,7 @@ static int adjust_huge(struct remap *r, struct mw_why *why)
         return why_at(why, WHY_mremap_huge_align, r->old, r->old);
     if (r->new & mask)
         return why_at(why, WHY_mremap_huge_align, r->new, r->new);
-    if (r->new_size > r->old_size)
+    if (r->new_size > r->old_size && !(s->cfg.options & MW_OPT_EXTENSIONS))
         return why_at(why, WHY_mremap_huge_grow, r->v.start, r->v.end);
     return 0;
 }
@@ -158,7 +159,7 @@ static int find_mapping(const struct mw_space *s, struct remap *r, struct mw_why
     r->v = *v;
     if (v->flags & MW_VM_SEALED)
         return why_at(why, WHY_sealed, v->start, v->end);
-    return space_has(s, ROW_HUGE_MOVES) ? adjust_huge(r, why) : 0;
+    return space_has(s, ROW_HUGE_MOVES) ? adjust_huge(s, r, why) : 0;
 }
 
 /* Which check comes first differs between versions, and is seen when two things are wrong. */
@@ -228,7 +229,7 @@ static int check_growth(const struct mw_space *s, const struct remap *r,
 
     if (r->new_size <= r->old_size)
         return 0;
-    if (r->v.flags & MUST_NOT_GROW)
+    if ((r->v.flags & MUST_NOT_GROW) && !(r->v.flags & MW_VM_HUGETLB)) /* those have been asked */
         return why_at(why, WHY_mremap_dontexpand, r->v.start, r->v.end);
     err = account_lock(s, r->v.flags, more, why);
     if (!err)
@@ -308,7 +309,7 @@ static int decide_tail(const struct mw_space *s, struct remap *r, struct mw_why 
     return err;
 }
 
-static struct place place_of(const struct remap *r)
+static struct place place_of(const struct mw_space *s, const struct remap *r)
 {
     return (struct place){
         .hint = r->flags & PLACED ? r->new : 0,
@@ -316,6 +317,7 @@ static struct place place_of(const struct remap *r)
         .offset = r->v.object ? r->v.offset + (r->old - r->v.start) : 0,
         .flags = (is_fixed(r) ? MW_MAP_FIXED : 0) |
                  (r->v.flags & MW_VM_MAYSHARE ? MW_MAP_SHARED : 0),
+        .align = r->v.flags & MW_VM_HUGETLB ? vma_page(s, &r->v) : 0,
         .object = r->v.object,
     };
 }
@@ -327,7 +329,7 @@ static struct place place_of(const struct remap *r)
 static int decide_dest(const struct mw_space *s, struct remap *r, const struct account_sum *gone,
                        struct mw_why *why)
 {
-    struct place p = place_of(r);
+    struct place p = place_of(s, r);
     int64_t at;
 
     if (leaves_behind(r)) {
@@ -423,16 +425,44 @@ static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
 /* Insertions that moving one mapping may need. */
 enum { EDITS_OF_ONE = 3 * EDIT_REMOVE + EDIT_INSERT };
 
+/* A mapping of huge pages that grows (an extension) has the new ones set aside. */
+static int promise_growth(struct mw_space *s, const struct remap *r, struct mw_why *why)
+{
+    uint64_t more = sub_floor(r->new_size, r->old_size);
+    uint64_t offset = r->v.offset + (r->old - r->v.start) + r->old_size;
+
+    if (!(r->v.flags & MW_VM_HUGETLB) || !more || r->late)
+        return 0;
+    if (!huge_promise(s, &r->v, offset, more))
+        return why_amount(why, WHY_huge_pool, more >> frame_shift_of(s->cfg.page_shift, vma_level(&r->v)), 0);
+    if (r->v.object && (r->v.object->flags & OBJECT_HIDDEN))
+        r->v.object->size = max_u64(r->v.object->size, offset + more);
+    return 0;
+}
+
+/* A shared one keeps them, as the object does. */
+static void withdraw_growth(struct mw_space *s, const struct remap *r)
+{
+    if (r->new_size > r->old_size && huge_is_promised(&r->v) && s->pmap.frames)
+        frame_unpromise(s->pmap.frames, vma_level(&r->v),
+                        (r->new_size - r->old_size) >>
+                            frame_shift_of(s->cfg.page_shift, vma_level(&r->v)));
+}
+
 static int reserve(struct mw_space *s, const struct remap *r, struct mw_why *why)
 {
     int err = 0;
 
     if (r->action != STAY && !r->reserved)
         err = space_reserve(s, EDITS_OF_ONE, why);
+    if (!err)
+        err = promise_growth(s, r, why);
     if (err || r->action != MOVE || r->late || r->reserved)
         return err;
-    return pmap_move_reserve(&s->pmap, r->old, r->new, kept(r)) ? 0
-                                                                : why_plain(why, WHY_no_memory);
+    if (pmap_move_reserve(&s->pmap, r->old, r->new, kept(r)))
+        return 0;
+    withdraw_growth(s, r);
+    return why_plain(why, WHY_no_memory);
 }
 
 /* Does touched memory take on the identity of where it comes to? */

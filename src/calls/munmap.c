@@ -2,6 +2,7 @@
 /* munmap.c - munmap(2). */
 #include "calls/unmap.h"
 
+#include "space/huge.h"
 #include "space/mirrors.h"
 #include "vma/account.h"
 #include "vma/edit.h"
@@ -21,20 +22,13 @@ int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint6
     return 0;
 }
 
-/* Would cutting `v` at `at` fall inside a huge page? */
-static bool cuts_huge(const struct mw_vma *v, uint64_t at)
-{
-    return (v->flags & MW_VM_HUGETLB) && at > v->start && at < v->end &&
-           ((at - v->start + v->offset) & (MW_HUGE_SIZE - 1));
-}
-
-static int decide_one(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_why *why)
+static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_why *why)
 {
     if (v->flags & MW_VM_SEALED)
         return why_at(why, WHY_sealed, v->start, v->end);
-    if (cuts_huge(v, start))
+    if (vma_cuts_page(s, v, start))
         return why_at(why, WHY_huge_split, start, start);
-    if (cuts_huge(v, end))
+    if (vma_cuts_page(s, v, end))
         return why_at(why, WHY_huge_split, end, end);
     return 0;
 }
@@ -54,7 +48,7 @@ int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct 
         int err;
 
         v = tree_at(c);
-        err = decide_one(v, start, end, why);
+        err = decide_one(s, v, start, end, why);
         if (err)
             return err;
         n = to_pages(s, min_u64(v->end, end) - max_u64(v->start, start));
@@ -73,7 +67,7 @@ int unmap_refused(struct mw_space *s, uint64_t start, int err)
 
     if (err == -MW_ENOMEM || !space_has(s, ROW_REFUSED_LEAVES_CUT))
         return err;
-    if (v && v->start < start && !(v->flags & MW_VM_SEALED) && !cuts_huge(v, start) &&
+    if (v && v->start < start && !(v->flags & MW_VM_SEALED) && !vma_cuts_page(s, v, start) &&
         tree_reserve(&s->tree, EDIT_SPLIT))
         edit_split(s, start);
     return err;
@@ -89,6 +83,8 @@ void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end)
 
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
 {
+    if (s->huge)
+        huge_unpromise(s, start, end);
     pmap_zap(&s->pmap, start, end);
     if (s->mirrored && s->pmap.frames)
         mirrors_trim(s, start, end);

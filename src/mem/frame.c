@@ -147,16 +147,29 @@ static void dissolve(struct mw_frames *f, uint32_t level)
         push_free(f, start + (frame_t)i);
 }
 
+/* The level of pages of this size; 0: there are none. */
+static uint32_t level_of(const struct mw_frames *f, uint32_t shift)
+{
+    for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
+        if (frame_shift(f, level) == shift)
+            return level;
+    return 0;
+}
+
+void mw_frames_huge(const struct mw_frames *f, uint32_t shift, struct mw_huge_stats *out)
+{
+    const struct huge_stock *h = &f->huge[level_of(f, shift)]; /* level 0 stays empty */
+
+    *out = (struct mw_huge_stats){ h->total, h->free, h->promised };
+}
+
 uint64_t mw_frames_set_huge(struct mw_frames *f, uint32_t shift, uint64_t count)
 {
-    struct huge_stock *h = NULL;
-    uint32_t level = 2;
+    uint32_t level = level_of(f, shift);
+    struct huge_stock *h = &f->huge[level];
 
-    while (level <= FRAME_LEVELS && frame_shift(f, level) != shift)
-        level++;
-    if (level > FRAME_LEVELS)
+    if (!level)
         return 0;
-    h = &f->huge[level];
     while (h->total < count && carve(f, level))
         ;
     while (h->total > count && h->free > h->promised)

@@ -23,52 +23,20 @@ int mw_object_create(const struct mw_port *port, struct mw_frames *frames,
         return -MW_ENOMEM;
     *o = (struct mw_object){ .port = port, .frames = frames, .ops = ops, .ctx = ctx,
                              .size = size, .refs = 1, .flags = flags, .level = 1 };
+    if (flags & MW_OBJ_HUGETLB)
+        o->level = flags & MW_OBJ_HUGETLB_LARGE ? 3 : 2;
     *out = o;
     return 0;
 }
 
-int object_create_huge(const struct mw_port *port, struct mw_frames *frames, uint32_t level,
-                       uint64_t size, uint64_t pages, uint32_t flags, struct mw_object **out)
-{
-    *out = NULL;
-    if (mw_object_create(port, frames, NULL, NULL, size, flags, out))
-        return -MW_ENOMEM;
-    (*out)->level = level;
-    if (object_promise(*out, pages))
-        return 0;
-    mw_object_put(*out);
-    *out = NULL;
-    return -MW_ENOMEM;
-}
-
-bool object_promise(struct mw_object *o, uint64_t pages)
-{
-    if (o->frames && pages && !frame_promise(o->frames, o->level, pages))
-        return false;
-    o->promised += pages;
-    return true;
-}
-
-void object_unpromise(struct mw_object *o, uint64_t pages)
-{
-    if (pages > o->promised)
-        pages = o->promised;
-    if (o->frames && pages)
-        frame_unpromise(o->frames, o->level, pages);
-    o->promised -= pages;
-}
-
-frame_t object_take_huge(struct mw_object *o)
-{
-    frame_t n = frame_alloc_huge(o->frames, o->level, o->promised > 0);
-
-    o->promised -= n && o->promised;
-    return n;
-}
+/* In a slot: no page yet, but a huge one is set aside for it. */
+#define PROMISED UINT32_MAX
 
 static void page_put(struct mw_object *o, frame_t n)
 {
-    if (o->level > 1)
+    if (n == PROMISED)
+        frame_unpromise(o->frames, o->level, 1);
+    else if (o->level > 1)
         frame_put_huge(o->frames, n, o->level);
     else
         frame_put(o->frames, n);
@@ -93,7 +61,6 @@ void mw_object_put(struct mw_object *o)
         return;
     if (o->root)
         node_free(o, o->root, o->height);
-    object_unpromise(o, o->promised);
     if (o->ops && o->ops->release)
         o->ops->release(o->ctx);
     o->port->free(o->port->ctx, o, sizeof *o);
@@ -160,17 +127,48 @@ frame_t object_peek(const struct mw_object *o, uint64_t index)
         return 0;
     for (uint32_t level = o->height; n && level > 1; level--)
         n = n->slot[(index >> ((level - 1) * NODE_BITS)) & (NODE_SLOTS - 1)].child;
-    return n ? n->slot[index & (NODE_SLOTS - 1)].frame : 0;
+    if (!n || n->slot[index & (NODE_SLOTS - 1)].frame == PROMISED)
+        return 0;
+    return n->slot[index & (NODE_SLOTS - 1)].frame;
+}
+
+bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages)
+{
+    for (uint64_t i = 0; i < pages; i++)
+        if (!index_slot(o, first + i))
+            return false;
+    return true;
+}
+
+bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages)
+{
+    uint64_t absent = 0;
+
+    for (uint64_t i = 0; i < pages; i++) {
+        frame_t *slot = index_slot(o, first + i);
+
+        if (!slot)
+            return false;
+        absent += !*slot;
+    }
+    if (!frame_promise(o->frames, o->level, absent))
+        return false;
+    for (uint64_t i = 0; i < pages; i++) {
+        frame_t *slot = index_slot(o, first + i);
+
+        *slot = *slot ? *slot : PROMISED;
+    }
+    return true;
 }
 
 /* A page of zeros. */
-static frame_t page_new(struct mw_object *o)
+static frame_t page_new(struct mw_object *o, bool promised)
 {
     frame_t n;
 
     if (o->level == 1)
         return frame_alloc_zeroed(o->frames);
-    n = object_take_huge(o);
+    n = frame_alloc_huge(o->frames, o->level, promised);
     if (n)
         memset(frame_ptr(o->frames, n), 0, (size_t)1 << frame_shift(o->frames, o->level));
     return n;
@@ -186,13 +184,14 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
     slot = index_slot(o, index);
     if (!slot)
         return OBJECT_OOM;
-    if (!*slot) {
-        frame_t n = page_new(o);
+    if (!*slot || *slot == PROMISED) {
+        frame_t n = page_new(o, *slot == PROMISED);
 
         if (!n)
             return o->level > 1 ? OBJECT_FAILED : OBJECT_OOM;
         if (o->ops && o->ops->read && o->ops->read(o->ctx, index, frame_ptr(o->frames, n)) < 0) {
             page_put(o, n);
+            *slot = 0;
             return OBJECT_FAILED;
         }
         *slot = n;

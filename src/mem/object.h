@@ -17,30 +17,25 @@ struct mw_object {
     uint64_t refs;
     uint32_t flags;    /* MW_OBJ_..., OBJECT_... */
     uint32_t level;    /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
-    uint64_t promised; /* huge pages set aside for it and not taken yet */
     uint32_t height;   /* levels of the page index */
     struct object_node *root;
 };
 
 /* Kinds of the engine's own, beside MW_OBJ_... */
 #define OBJECT_MIRROR 0x80000000u /* its ctx is a struct mirror */
-#define OBJECT_ZEROS 0x40000000u  /* private mappings have no pages behind them: zeros */
+#define OBJECT_HIDDEN 0x40000000u /* made by mmap for one mapping of huge pages, and grows with it */
 
 enum object_result { OBJECT_OK, OBJECT_BEYOND, OBJECT_FAILED, OBJECT_OOM };
 
+/* Makes room to note something of each of these pages. False: no memory. */
+bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages);
+
 /*
- * Makes an object of huge pages, `pages` of them set aside (0: none). 0, or
- * -ENOMEM: no memory, or not as many huge pages (then `*out` is NULL).
+ * Sets a huge page aside for each of `pages` pages from `first` on that is not
+ * there and has none yet. False: there are not as many, or no memory; nothing
+ * has changed.
  */
-int object_create_huge(const struct mw_port *port, struct mw_frames *frames, uint32_t level,
-                       uint64_t size, uint64_t pages, uint32_t flags, struct mw_object **out);
-
-/* A huge page for the object, from those set aside first; undefined content. 0: none. */
-frame_t object_take_huge(struct mw_object *o);
-
-/* Sets `pages` more aside. False: there are not as many. Gives some back. */
-bool object_promise(struct mw_object *o, uint64_t pages);
-void object_unpromise(struct mw_object *o, uint64_t pages);
+bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages);
 
 /* Page `index` if it is there already, else 0. */
 frame_t object_peek(const struct mw_object *o, uint64_t index);

@@ -10,6 +10,8 @@ static void release(void *ctx)
     struct mirror *m = ctx;
 
     pmap_destroy(&m->index);
+    if (m->promised)
+        frame_unpromise(m->index.frames, m->level, m->promised);
     object_put(m->backing);
     m->port->free(m->port->ctx, m, sizeof *m);
 }
@@ -66,9 +68,13 @@ struct mirror *mirror_fork(struct mirror *parent, const struct pmap *like)
 
 static frame_t frame_for(struct mirror *m)
 {
+    frame_t n;
+
     if (m->level == 1)
         return frame_alloc(m->index.frames);
-    return object_take_huge(m->backing);
+    n = frame_alloc_huge(m->index.frames, m->level, m->promised > 0);
+    m->promised -= n && m->promised;
+    return n;
 }
 
 static uint64_t page_bytes(const struct mirror *m)
@@ -83,9 +89,11 @@ static enum object_result fill(struct mirror *m, uint64_t offset, frame_t frame)
     enum object_result r = OBJECT_OK;
     frame_t from = 0;
 
-    if (m->backing && !(m->backing->flags & OBJECT_ZEROS))
-        r = !m->backing->frames ? OBJECT_FAILED : object_page(m->backing, (offset + m->backing_delta) >> pmap_leaf_shift(&m->index, m->level),
-                        &from);
+    if (m->backing && m->level > 1) /* a file's page only if it has one */
+        from = object_peek(m->backing, (offset + m->backing_delta) >> pmap_leaf_shift(&m->index, m->level));
+    else if (m->backing)
+        r = !m->backing->frames ? OBJECT_FAILED
+            : object_page(m->backing, (offset + m->backing_delta) >> m->index.page_shift, &from);
     if (r == OBJECT_OK && from)
         memcpy(to, frame_ptr(m->index.frames, from), (size_t)page_bytes(m));
     else if (r == OBJECT_OK)

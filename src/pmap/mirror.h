@@ -21,6 +21,7 @@ struct mirror {
     uint32_t level;            /* of its leaf entries */
     struct mw_object *backing; /* what absent pages are copies of; NULL: zeros */
     uint64_t backing_delta;    /* from offsets here to offsets there */
+    uint64_t promised;         /* huge pages set aside for absent ones */
     struct mirror *next;       /* in a call's list of reserved ones */
     bool seen;                 /* by the checker, in the walk under way */
 };

@@ -24,6 +24,7 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
     copy->brk_start = s->brk_start;
     copy->brk = s->brk;
     copy->future = s->future;
+    copy->huge_pages = s->pmap.frames ? MW_UNLIMITED : s->huge_pages;
     copy->locked = s->locked;
     copy->lost_locked = s->lost_locked;
     copy->committed = s->committed;

@@ -3,6 +3,7 @@
 #include "space/fault.h"
 
 #include "base/mem.h"
+#include "space/huge.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -101,8 +102,8 @@ static size_t page_bytes(const struct access *a)
 /* Has a private mapping nothing but zeros behind it? */
 static bool is_anon(const struct mw_vma *v)
 {
-    return !v->object || (!(v->flags & MW_VM_SHARED) &&
-                          (mw_object_flags(v->object) & (MW_OBJ_ANON | OBJECT_ZEROS)));
+    return !v->object ||
+           (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
 }
 
 /* The frame behind the page before anybody wrote: the object's, or zeros (0: of a huge page). */
@@ -112,25 +113,29 @@ static enum mw_fault_result source_frame(const struct access *a, frame_t *frame)
     uint64_t index = offset_of(a) >> pmap_leaf_shift(&a->s->pmap, a->level);
 
     *frame = a->level > 1 ? 0 : a->s->pmap.frames->zero;
-    if (is_anon(vma(a)) && a->level == 1)
+    if (!o || (is_anon(vma(a)) && a->level == 1))
         return MW_FAULT_OK;
     if (!o->frames)
         return MW_FAULT_BUS_ADRERR;
-    if (a->level > 1 && !(vma(a)->flags & MW_VM_SHARED)) {
-        *frame = object_peek(o, index); /* nobody wrote to the file: the copy starts from zeros */
+    if (a->level > 1 && !(vma(a)->flags & MW_VM_MAYSHARE)) {
+        *frame = object_peek(o, index); /* what is not there the copy has as zeros */
         return offset_of(a) < o->size ? MW_FAULT_OK : MW_FAULT_BUS_ADRERR;
     }
     return object_fault(object_page(o, index, frame));
 }
 
-/* A private page with the content of `from` (0 and the zero frame: zeros). 0: no memory. */
-static frame_t private_copy(const struct access *a, frame_t from)
+/*
+ * A private page with the content of `from` (0 and the zero frame: zeros).
+ * `owed`: if huge, it is the mapping's first of its own there. 0: no memory.
+ */
+static frame_t private_copy(const struct access *a, frame_t from, bool owed)
 {
     struct mw_frames *f = a->s->pmap.frames;
     bool zeros = !from || from == f->zero;
     frame_t n;
 
-    n = a->level > 1 ? object_take_huge(vma(a)->object) : frame_alloc(f);
+    n = a->level > 1 ? frame_alloc_huge(f, a->level, owed && huge_is_promised(vma(a)))
+                     : frame_alloc(f);
     if (n && zeros)
         memset(frame_ptr(f, n), 0, page_bytes(a));
     else if (n)
@@ -162,7 +167,7 @@ static enum mw_fault_result enter(const struct access *a, frame_t frame, pte_t b
 
 static enum mw_fault_result enter_copy(const struct access *a, frame_t from)
 {
-    frame_t own = private_copy(a, from);
+    frame_t own = private_copy(a, from, true);
 
     return own ? enter(a, own, a->grant | (a->write ? PTE_D : 0)) : no_frame(a);
 }
@@ -199,7 +204,7 @@ static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
         *entry = (*entry & (PTE_ADDR | PTE_PS)) | bits;
         return MW_FAULT_OK;
     }
-    own = private_copy(a, frame);
+    own = private_copy(a, frame, a->level > 1 && huge_is_files(a->s, vma(a), a->addr, frame));
     if (!own)
         return no_frame(a);
     pmap_replace(&a->s->pmap, entry, own, bits, a->level);
@@ -235,14 +240,6 @@ static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)
     return MW_FAULT_OK;
 }
 
-/* The level of the entries that map a VMA's pages. */
-static uint32_t level_of(const struct mw_vma *v)
-{
-    if (v->flags & MW_VM_MIRRORED)
-        return mirror_of(v->object)->level;
-    return v->object ? v->object->level : 1;
-}
-
 enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t access)
 {
     struct access a = { .s = s, .write = access & MW_ACCESS_WRITE };
@@ -257,7 +254,7 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
     if (!allowed(vma(&a)->flags, access))
         return MW_FAULT_SEGV_ACCERR;
     a.grant = pmap_grant(vma(&a)->flags);
-    a.level = level_of(vma(&a));
+    a.level = vma_level(vma(&a));
     a.addr = addr & ~(uint64_t)(page_bytes(&a) - 1);
     entry = pmap_find(&s->pmap, addr, NULL);
     if (entry)

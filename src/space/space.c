@@ -3,6 +3,7 @@
 #include "space/space.h"
 
 #include "base/mem.h"
+#include "space/huge.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -77,6 +78,7 @@ int mw_space_create(const struct mw_config *config, struct mw_space **out)
     s->cfg.levels = config->levels ? config->levels : levels_for(config);
     s->rows = version_rows(config->linux_version, config->options & MW_OPT_DEFECTS);
     s->next_anon = 1;
+    s->huge_pages = MW_UNLIMITED;
     s->brk_start = s->brk = config->brk_start;
     tree_init(&s->tree, port);
     err = pmap_init(&s->pmap, config->frames, &s->pool, s->cfg.levels, config->page_shift);
@@ -95,6 +97,8 @@ void mw_space_destroy(struct mw_space *s)
     if (!s)
         return;
     port = s->cfg.port;
+    if (s->huge)
+        huge_unpromise(s, 0, UINT64_MAX);
     pmap_destroy(&s->pmap);
     for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
         object_put(tree_at(c)->object);
@@ -181,6 +185,8 @@ void mw_set_future(struct mw_space *s, uint32_t flags)
                 (flags & MW_FUTURE_ONFAULT ? MW_VM_LOCKONFAULT : 0);
 }
 
+void mw_set_huge_pages(struct mw_space *s, uint64_t pages) { s->huge_pages = pages; }
+
 uint64_t mw_root(const struct mw_space *s)
 {
     return s->pmap.frames ? (uint64_t)s->pmap.root << s->cfg.page_shift : 0;
@@ -214,6 +220,8 @@ static int import(struct mw_space *s, const struct mw_vma *v)
     if (next && next->start < v->end)
         return -MW_EINVAL;
     if (!tree_reserve(&s->tree, 1))
+        return -MW_ENOMEM;
+    if ((v->flags & MW_VM_HUGETLB) && !huge_promise(s, v, v->offset, v->end - v->start))
         return -MW_ENOMEM;
     edit_add(s, v);
     note_identity(s, v->anon);
@@ -353,8 +361,8 @@ static const char *check_counters(const struct mw_space *s)
     if (sum.total != s->total || sum.data != s->data || sum.stack != s->stack ||
         sum.exec != s->exec)
         return "space: a size counter is wrong";
-    if (sum.mirrored != s->mirrored)
-        return "space: the count of mirrored pages is wrong";
+    if (sum.mirrored != s->mirrored || sum.huge != s->huge)
+        return "space: the count of mirrored or huge pages is wrong";
     if (sum.locked + s->lost_locked != s->locked)
         return "space: the count of locked pages is wrong";
     return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";

@@ -32,6 +32,8 @@ void account_add(struct mw_space *s, uint64_t flags, uint64_t pages)
         s->committed += pages;
     if (flags & MW_VM_MIRRORED)
         s->mirrored += pages;
+    if (flags & MW_VM_HUGETLB)
+        s->huge += pages;
 }
 
 void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages)

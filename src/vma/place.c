@@ -133,6 +133,23 @@ static int64_t taken_for_errno(uint64_t at, struct mw_why *why)
     return (int64_t)at;
 }
 
+/*
+ * The place of a mapping of huge pages: a hint is rounded up, and the search is
+ * for what is long enough wherever the first huge page begins.
+ */
+static uint64_t search_aligned(const struct mw_space *s, const struct place *p)
+{
+    struct place padded = *p;
+    uint64_t hint = (p->hint + p->align - 1) & ~(p->align - 1), at;
+
+    if (hint_taken(s, hint, p->length))
+        return hint;
+    padded.hint = 0;
+    padded.length += p->align - page_size(s);
+    at = padded.length > p->length ? search(s, &padded) : 0;
+    return at ? (at + p->align - 1) & ~(p->align - 1) : 0;
+}
+
 int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_why *why)
 {
     uint64_t at = 0, task = s->cfg.task_size;
@@ -143,14 +160,18 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
         at = p->hint;
         if (at > 0 - (uint64_t)ERRNO_MAX - 1)
             return taken_for_errno(at, why);
+        if (p->align && (at & (p->align - 1)))
+            return why_at(why, WHY_addr_unaligned, at, at);
         if (at > task - p->length)
             return why_fail(why, WHY_no_room, (struct mw_range){ at, at }, p->length, task);
         if (!aligned(s, at))
             return why_at(why, WHY_addr_unaligned, at, at);
     } else {
-        if (wants_huge(s, p))
+        if (p->align)
+            at = search_aligned(s, p);
+        else if (wants_huge(s, p))
             at = search_huge(s, p);
-        if (!at)
+        if (!at && !p->align)
             at = search(s, p);
         if (!at)
             return why_amount(why, WHY_no_room, p->length, task);

@@ -10,6 +10,7 @@ struct place {
     uint64_t hint;   /* bytes; 0: none */
     uint64_t length; /* bytes, whole pages */
     uint64_t offset; /* into the object, bytes */
+    uint64_t align;  /* bytes, of huge pages; 0: a page */
     uint32_t flags;  /* MW_MAP_FIXED, MW_MAP_32BIT, MW_MAP_SHARED */
     const struct mw_object *object;
 };

@@ -22,9 +22,10 @@ struct mw_space {
     uint64_t next_anon;   /* the next anonymous identity */
     uint64_t brk_start, brk;
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
+    uint64_t huge_pages;  /* of a layout-only space: how many a mapping may have set aside */
     /* counters, in pages */
     uint64_t total, data, stack, exec, locked, committed;
-    uint64_t mirrored;    /* pages of mappings of mirrors */
+    uint64_t mirrored, huge; /* pages in mappings of mirrors, and of huge pages */
     uint64_t lost_locked, lost_committed; /* of these, what no VMA accounts for (account.h) */
     /* translations that the call under way makes stale */
     struct mw_range stale[FLUSH_MAX];
@@ -49,6 +50,28 @@ static inline uint64_t room_end(const struct mw_space *s, const struct mw_vma *v
     uint64_t guard = s->cfg.stack_gap << s->cfg.page_shift;
 
     return v->flags & MW_VM_GROWSDOWN ? sub_floor(v->start, guard) : v->start;
+}
+
+/* The level of the page-table entries that map a VMA's pages: 1, or 2 and 3 for huge ones. */
+static inline uint32_t vma_level(const struct mw_vma *v)
+{
+    if (v->flags & MW_VM_MIRRORED)
+        return mirror_of(v->object)->level;
+    if (v->flags & MW_VM_HUGETLB)
+        return v->object && v->object->level > 1 ? v->object->level : 2;
+    return 1;
+}
+
+/* Bytes of a page of a VMA. */
+static inline uint64_t vma_page(const struct mw_space *s, const struct mw_vma *v)
+{
+    return 1ull << frame_shift_of(s->cfg.page_shift, vma_level(v));
+}
+
+/* Would cutting `v` at `at` fall inside a huge page? */
+static inline bool vma_cuts_page(const struct mw_space *s, const struct mw_vma *v, uint64_t at)
+{
+    return at > v->start && at < v->end && ((at - v->start) & (vma_page(s, v) - 1));
 }
 
 static inline bool aligned(const struct mw_space *s, uint64_t n)

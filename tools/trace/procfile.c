@@ -18,6 +18,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define HUGETLBFS 0x958458f6u
 enum { HUGE_PAGE = 2 << 20, MOST_SYSTEMS = 64 };
 
 /* ---- placement ------------------------------------------------------------------ */
@@ -59,23 +60,36 @@ static bool places_by_offset(const char *name)
     return places;
 }
 
+/* Files of huge pages, and of which: MW_OBJ_HUGETLB... or 0. */
+static uint32_t huge_pages_of(const char *name)
+{
+    struct statfs fs;
+
+    if (statfs(name, &fs) != 0 || (uint32_t)fs.f_type != HUGETLBFS)
+        return 0;
+    return MW_OBJ_HUGETLB | (fs.f_bsize > HUGE_PAGE ? MW_OBJ_HUGETLB_LARGE : 0);
+}
+
+/* What the files of a file system have in common, MW_OBJ_... */
 static uint32_t placement_of(const char *name, dev_t dev)
 {
     static struct {
         dev_t dev;
-        bool places;
+        uint32_t flags;
     } known[MOST_SYSTEMS];
     static unsigned n;
 
     for (unsigned i = 0; i < n; i++)
         if (known[i].dev == dev)
-            return known[i].places ? MW_OBJ_THP_PLACE : 0;
-    bool places = places_by_offset(name);
+            return known[i].flags;
+    uint32_t flags = huge_pages_of(name);
+    if (!flags && places_by_offset(name))
+        flags = MW_OBJ_THP_PLACE;
     if (n < MOST_SYSTEMS) {
         known[n].dev = dev;
-        known[n++].places = places;
+        known[n++].flags = flags;
     }
-    return places ? MW_OBJ_THP_PLACE : 0;
+    return flags;
 }
 
 /* ---- files ----------------------------------------------------------------------- */

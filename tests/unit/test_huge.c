@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_huge.c - huge pages: the pool, mappings of 2 MiB and 1 GiB, and what is
+ * beyond Linux: growth (HUGE-1) and mirrors (MIRROR-8). What Linux has too is
+ * compared with it in tests/scenarios/hugetlb.c.
+ */
+#include "unit.h"
+
+#include <sys/mman.h>
+
+#define H (2ull << 20)
+#define G (1ull << 30)
+#define HT_ (MW_MAP_ANONYMOUS | MW_MAP_FIXED | MW_MAP_HUGETLB)
+#define MIRROR_FIX_ (FIX_ | MW_MREMAP_MIRROR)
+
+/* Memory of its own that costs nothing until it is touched. */
+static void start(struct bench *b, uint64_t bytes, uint32_t options)
+{
+    bench_config(b, 12, 0);
+    b->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                     -1, 0);
+    assert_true(b->memory != MAP_FAILED);
+    assert_int_equal(mw_frames_create(&b->port, b->memory, bytes, 12, &b->frames), 0);
+    b->config.frames = b->frames;
+    b->config.options |= options;
+    bench_open(b);
+}
+
+static void end(struct bench *b, uint64_t bytes)
+{
+    void *memory = b->memory;
+    struct mw_huge_stats h;
+    const char *what;
+    if (mw_check(b->space, &what))
+        fail_msg("unsound: %s", what);
+    mw_space_destroy(b->space);
+    b->space = NULL;
+    for (uint32_t shift = 21; shift <= 30; shift += 9) {
+        mw_frames_huge(b->frames, shift, &h);
+        assert_int_equal(h.free, h.total);
+        assert_int_equal(h.promised, 0);
+        assert_int_equal(mw_frames_set_huge(b->frames, shift, 0), 0);
+    }
+    b->memory = NULL;
+    bench_close(b);
+    munmap(memory, bytes);
+}
+
+static uint64_t ht(uint64_t i) { return BASE + i * H; }
+
+static int64_t map(struct bench *b, uint64_t i, uint64_t n, uint32_t flags)
+{
+    return mw_mmap(b->space, ht(i), n * H, RW_, HT_ | flags, NULL, 0, NULL);
+}
+
+static void expect_pool(struct bench *b, uint64_t free, uint64_t promised)
+{
+    struct mw_huge_stats h;
+    mw_frames_huge(b->frames, 21, &h);
+    assert_int_equal(h.free, free);
+    assert_int_equal(h.promised, promised);
+}
+
+/* the pool grows from frames that were never used, and gives back */
+static void pool(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_huge_stats h;
+    start(&b, 64 * H, 0);
+    uint64_t frames = mw_frames_total(b.frames);
+    assert_int_equal(mw_frames_set_huge(b.frames, 20, 4), 0); /* no such size */
+    mw_frames_huge(b.frames, 20, &h);
+    assert_int_equal(h.total, 0);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 8), 8);
+    assert_int_equal(mw_frames_total(b.frames), frames - 8 * 512);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 1000), 63); /* the first has frame 0 */
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 3), 3);
+    assert_int_equal(mw_frames_total(b.frames), frames - 3 * 512);
+    assert_int_equal(map(&b, 0, 3, MW_MAP_PRIVATE), ht(0));
+    poke(&b, ht(0), 1);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 0), 3); /* all in use, or promised */
+    assert_int_equal(mw_munmap(b.space, ht(1), H, NULL), 0);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 0), 2);
+    end(&b, 64 * H);
+}
+
+/* 1 GiB pages: fault, move, shrink (MMAP-25, MREMAP-16) */
+static void giant(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_stats stats;
+    start(&b, 4 * G, 0);
+    assert_int_equal(mw_frames_set_huge(b.frames, 30, 2), 2);
+    uint64_t at0 = 64 * G;
+    uint32_t flags = HT_ | MW_MAP_PRIVATE | 30u << MW_MAP_HUGE_SHIFT;
+    assert_int_equal(mw_mmap(b.space, at0 + H, G, RW_, flags, NULL, 0, NULL), -MW_EINVAL);
+    assert_int_equal(mw_mmap(b.space, at0, 4096, RW_, flags, NULL, 0, NULL), at0);
+    poke(&b, at0 + 5 * H, 5);
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.resident, G / 4096);
+    assert_int_equal(stats.tables, 2); /* the root, and one of 1 GiB entries */
+    assert_int_equal(mw_mremap(b.space, at0, H, H, FIX_, at0 + 2 * H, NULL), -MW_EINVAL);
+    assert_int_equal(mw_mremap(b.space, at0, H, H, FIX_, at0 + 700 * G, NULL), at0 + 700 * G);
+    assert_int_equal(peek(&b, at0 + 700 * G + 5 * H), 5);
+    assert_int_equal(mw_munmap(b.space, at0 + 700 * G, H, NULL), -MW_EINVAL);
+    assert_int_equal(mw_munmap(b.space, at0 + 700 * G, G, NULL), 0);
+    end(&b, 4 * G);
+}
+
+/* HUGE-1 */
+static void grows(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = { MW_MAP_PRIVATE, MW_MAP_SHARED };
+    for (int i = 0; i < 2; i++) {
+        struct bench b;
+        struct mw_why why;
+        start(&b, 64 * H, MW_OPT_EXTENSIONS);
+        mw_frames_set_huge(b.frames, 21, 8);
+        map(&b, 0, 2, types[i]);
+        poke(&b, ht(0), 1);
+        poke(&b, ht(1), 2);
+        assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 4 * H, 0, 0, &why), ht(0)); /* in place */
+        expect_pool(&b, 6, 2);
+        poke(&b, ht(2), 3);
+        expect_pool(&b, 5, 1);
+        assert_int_equal(mw_mremap(b.space, ht(0), 4 * H, 9 * H, 0, 0, &why), -MW_ENOMEM);
+        assert_string_equal(mw_why_rule(&why), "MMAP-27");
+        expect_pool(&b, 5, 1);
+        map(&b, 4, 1, MW_MAP_PRIVATE);
+        int64_t r = mw_mremap(b.space, ht(0), 4 * H, 5 * H - 4096, MAY_, 0, &why); /* by moving */
+        assert_true(r > 0 && r % (int64_t)H == 0);
+        for (uint64_t k = 0; k < 5; k++)
+            assert_int_equal(peek(&b, (uint64_t)r + k * H), k < 3 ? k + 1 : 0);
+        assert_int_equal(mw_mremap(b.space, (uint64_t)r, 5 * H, 6 * H, FIX_, ht(20), &why), ht(20));
+        expect_pool(&b, 3, 2);
+        assert_int_equal(mw_munmap(b.space, ht(20), 6 * H, NULL), 0);
+        expect_pool(&b, 8, 1);
+        end(&b, 64 * H);
+    }
+}
+
+/* HUGE-1: without the extension MREMAP-17 */
+static void does_not_grow(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_why why;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 8);
+    map(&b, 0, 2, MW_MAP_PRIVATE);
+    assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 4 * H, MAY_, 0, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-17");
+    end(&b, 64 * H);
+}
+
+/* MIRROR-8: mirrors of huge pages, private and shared, and fork of them */
+static void mirrors(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = { MW_MAP_PRIVATE, MW_MAP_SHARED };
+    for (int i = 0; i < 2; i++) {
+        struct bench b;
+        struct mw_stats stats;
+        start(&b, 64 * H, MW_OPT_EXTENSIONS);
+        mw_frames_set_huge(b.frames, 21, 16);
+        map(&b, 0, 4, types[i]);
+        for (uint64_t k = 0; k < 3; k++)
+            poke(&b, ht(k) + 8192, (uint32_t)k + 1);
+        assert_int_equal(mw_mremap(b.space, ht(1), 4096, 4096, MIRROR_FIX_, ht(10), NULL),
+                         -MW_EINVAL);
+        assert_int_equal(mw_mremap(b.space, ht(1), 3 * H, 3 * H, MIRROR_FIX_, ht(10) + 4096, NULL),
+                         -MW_EINVAL);
+        assert_int_equal(mw_mremap(b.space, ht(1), 3 * H, 3 * H, MIRROR_FIX_, ht(10), NULL), ht(10));
+        expect_pool(&b, 13, 1);
+        assert_int_equal(peek(&b, ht(10) + 8192), 2);
+        poke(&b, ht(12) + 8192, 40); /* was absent */
+        assert_int_equal(peek(&b, ht(3) + 8192), 40);
+        expect_pool(&b, 12, 0);
+        mw_stats(b.space, &stats);
+        assert_int_equal(stats.resident, i == 0 ? 4 * 512 : 7 * 512);
+        int64_t r = mw_mremap(b.space, ht(10), H, H, MAY_ | MW_MREMAP_MIRROR, 0, NULL);
+        assert_true(r > 0 && r % (int64_t)H == 0);
+        poke(&b, (uint64_t)r + 8192, 77);
+        assert_int_equal(peek(&b, ht(1) + 8192), 77);
+        struct mw_space *parent = b.space, *child;
+        assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+        b.space = child;
+        poke(&b, ht(1) + 8192, 78);
+        assert_int_equal(peek(&b, (uint64_t)r + 8192), 78);
+        b.space = parent;
+        assert_int_equal(peek(&b, ht(10) + 8192), i == 0 ? 77 : 78);
+        mw_space_destroy(child);
+        assert_int_equal(mw_munmap(b.space, ht(0), 12 * H, NULL), 0);
+        assert_int_equal(peek(&b, (uint64_t)r + 8192), i == 0 ? 77 : 78);
+        end(&b, 64 * H);
+    }
+}
+
+/* ENGINE-1 for each of them */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        for (long n = 1;; n++) {
+            struct bench b;
+            start(&b, 64 * H, MW_OPT_EXTENSIONS);
+            mw_frames_set_huge(b.frames, 21, 8);
+            uint32_t type = kind & 1 ? MW_MAP_SHARED : MW_MAP_PRIVATE;
+            map(&b, 0, 2, type);
+            poke(&b, ht(0), 1);
+            struct mw_huge_stats before, after;
+            mw_frames_huge(b.frames, 21, &before);
+            b.fail_in = n;
+            int64_t r = kind < 2   ? map(&b, 10, 2, type)
+                        : kind < 4 ? mw_mremap(b.space, ht(0), 2 * H, 4 * H, FIX_, ht(10), NULL)
+                                   : mw_mremap(b.space, ht(0), 2 * H, 2 * H, MIRROR_FIX_, ht(10), NULL);
+            b.fail_in = 0;
+            mw_frames_huge(b.frames, 21, &after);
+            if (r < 0) {
+                assert_int_equal(r, -MW_ENOMEM);
+                assert_int_equal(before.free, after.free);
+                if (kind != 3) /* a shared one keeps the promise, in its object */
+                    assert_int_equal(before.promised, after.promised);
+                assert_int_equal(peek(&b, ht(0)), 1);
+            }
+            end(&b, 64 * H);
+            if (!b.failed)
+                break;
+            assert_true(r < 0);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
+        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(out_of_memory),
+    };
+    return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
+}
