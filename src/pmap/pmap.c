@@ -426,6 +426,7 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
     ++*in_use(pm, m);
     *e = 0;
     --*in_use(pm, n);
+    pm->pool->moved++;
 }
 
 static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,

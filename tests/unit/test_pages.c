@@ -5,6 +5,8 @@
  */
 #include "unit.h"
 
+#include "vma/space.h"
+
 #define PTE_P 0x1ull
 #define PTE_W 0x2ull
 #define PTE_U 0x4ull
@@ -338,6 +340,48 @@ static void layout_only(void **state)
     bench_close(&b);
 }
 
+/* MREMAP-23: whole tables go by one entry, at each level; only ragged ends go page by page */
+static void moves_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t from, to, length, step; /* bytes; a page is touched every `step` */
+        uint64_t most;                   /* entries written */
+    } c[] = {
+        { 2ull << 20, 8ull << 20, 2ull << 20, 4096, 1 },
+        { 2ull << 20, 8ull << 20, 1ull << 20, 4096, 256 },
+        { 1ull << 30, 5ull << 30, 1ull << 30, 1ull << 20, 1 },
+        { 1ull << 30, (5ull << 30) + (2 << 20), 1ull << 30, 1ull << 20, 512 },
+        { 1ull << 30, (5ull << 30) + 4096, 1ull << 30, 1ull << 20, 1024 },
+        { 512ull << 30, 5ull << 39, 512ull << 30, 1ull << 30, 1 },
+        { 512ull << 30, (5ull << 39) + (1 << 30), 512ull << 30, 1ull << 30, 512 },
+        { 512ull << 30, 64ull << 39, 8ull << 39, 64ull << 30, 8 },
+        /* a page at each end, whole tables between */
+        { (2ull << 20) - 4096, (1ull << 30) - 4096, (64ull << 20) + 8192, 4096, 32 + 2 },
+        { (1ull << 30) - (2 << 20), (8ull << 30) - (2 << 20), (4ull << 30) + (4 << 20), 1 << 21, 4 + 2 },
+    };
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        struct bench b;
+        struct mw_vma v = { .start = c[i].from, .end = c[i].from + c[i].length, .offset = c[i].from,
+                            .flags = MW_VM_READ | MW_VM_WRITE | MW_VM_MAYREAD | MW_VM_MAYWRITE };
+        bench_config(&b, 12, 24000);
+        b.config.min_addr = b.config.min_hint = 0;
+        bench_open(&b);
+        assert_int_equal(mw_import(b.space, &v), 0);
+        for (uint64_t a = 0; a < c[i].length; a += c[i].step)
+            poke(&b, c[i].from + a, (uint32_t)(a / c[i].step));
+        uint64_t before = b.space->pool.moved;
+        assert_int_equal(mw_mremap(b.space, c[i].from, c[i].length, c[i].length, FIX_, c[i].to, NULL),
+                         c[i].to);
+        uint64_t moved = b.space->pool.moved - before;
+        if (moved > c[i].most)
+            fail_msg("case %zu: %llu entries", i, (unsigned long long)moved);
+        for (uint64_t a = 0; a < c[i].length; a += c[i].step)
+            assert_int_equal(peek(&b, c[i].to + a), a / c[i].step);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +390,7 @@ int main(void)
         cmocka_unit_test(copies_stop), cmocka_unit_test(bytes), cmocka_unit_test(zero_stays_zero),
         cmocka_unit_test(frames_do_not_leak), cmocka_unit_test(short_file_pages),
         cmocka_unit_test(large_moves), cmocka_unit_test(flushes), cmocka_unit_test(layout_only),
+        cmocka_unit_test(moves_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
