@@ -250,6 +250,20 @@ static int check_anonymous(const struct mw_space *s, struct request *q, struct m
     }
 }
 
+/* What is replaced makes room in what is promised; if it is gone already, a whole is asked for. */
+static int check_charge(const struct mw_space *s, struct request *q, uint64_t charged,
+                        struct mw_why *why)
+{
+    bool gone = space_has(s, ROW_MMAP_UNMAPS_FIRST);
+    uint64_t pages = to_pages(s, q->length);
+    int err = account_commit(s, gone && s->cfg.overcommit == 0 ? pages : sub_floor(pages, charged),
+                             why);
+
+    if (err && gone)
+        q->stage = UNMAPPED;
+    return err;
+}
+
 /* What is replaced makes room, in the address space and in what is promised. */
 static int check_limits(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
@@ -267,7 +281,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
         return err;
     if (account_is_charged(q->v.flags)) {
         q->v.flags |= MW_VM_ACCOUNT;
-        return account_commit(s, sub_floor(pages, gone.charged), why);
+        return check_charge(s, q, gone.charged, why);
     }
     if (!q->file && q->level == 1 && (q->v.flags & MW_VM_SHARED) &&
         !(q->v.flags & MW_VM_NORESERVE))
@@ -360,7 +374,7 @@ static void commit(struct mw_space *s, struct request *q)
     if (unlock)
         edit_add(s, &q->v); /* Linux unlocks it after it has looked for neighbours */
     else
-        edit_insert(s, &q->v, EDIT_NONE_APART);
+        edit_insert_new(s, &q->v);
     object_put(q->made); /* the VMA holds its own */
 }
 

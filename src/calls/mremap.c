@@ -348,9 +348,11 @@ static int decide_dest(const struct mw_space *s, struct remap *r, const struct a
 }
 
 /* A destination may cover where its source begins (old size 0, or one that wraps). */
-static bool dest_covers_source(const struct remap *r)
+static int check_uncovered(const struct remap *r, struct mw_why *why)
 {
-    return r->new <= r->old && r->old - r->new < r->new_size;
+    if (r->new > r->old || r->old - r->new >= r->new_size)
+        return 0;
+    return why_at(why, WHY_mremap_not_mapped, r->old, r->old);
 }
 
 /*
@@ -360,15 +362,16 @@ static bool dest_covers_source(const struct remap *r)
 static int decide_late(const struct mw_space *s, struct remap *r, const struct account_sum *gone,
                        struct mw_why *why)
 {
-    int err = 0;
+    bool looked = space_has(s, ROW_MREMAP_ARGS_FIRST); /* at the mapping, before the tail */
+    int err = looked ? check_uncovered(r, why) : 0;
 
-    if (dest_covers_source(r))
-        err = why_at(why, WHY_mremap_not_mapped, r->old, r->old);
     if (!err && r->new_size < r->old_size)
         err = decide_tail(s, r, why);
+    if (!err && !looked)
+        err = check_uncovered(r, why);
     if (!err && !space_has(s, ROW_MREMAP_MAPPING_FIRST))
         err = find_mapping(s, r, why);
-    if (!err && !space_has(s, ROW_MREMAP_ARGS_FIRST))
+    if (!err && !looked)
         err = check_mapping(s, r, gone, why);
     return err ? err : decide_dest(s, r, gone, why);
 }
@@ -488,23 +491,33 @@ static struct mw_vma moved(const struct remap *r)
     return v;
 }
 
+/* Is only the part that leaves unlocked? It becomes a mapping of its own for that. */
+static bool unlocks_part(const struct mw_space *s, const struct remap *r)
+{
+    return leaves_behind(r) && (r->v.flags & MW_VM_LOCKED) &&
+           !space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL);
+}
+
+/* Of the pages that a move unlocks by mistake, those that do not stay counted as locked. */
+static uint64_t uncounted(const struct mw_space *s, const struct remap *r)
+{
+    if (space_has(s, ROW_DONTUNMAP_COUNTS_TWICE))
+        return 0;
+    return space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL) ? to_pages(s, r->new_size) : EDIT_SPARE_ALL;
+}
+
 /*
  * What a move leaves behind is as it was, but empty and unlocked: memory that
  * went whole is untouched again.
  */
 static void leave_behind(struct mw_space *s, const struct remap *r)
 {
-    uint64_t end = r->old + r->old_size;
-
-    edit_forget(s, r->old, end, space_has(s, ROW_DONTUNMAP_REBASES));
+    if (space_has(s, ROW_DONTUNMAP_FORGETS))
+        edit_forget(s, r->old, r->old + r->old_size, space_has(s, ROW_DONTUNMAP_REBASES));
     if (space_has(s, ROW_DONTUNMAP_LOSES_PROMISE))
-        edit_strip(s, r->old, MW_VM_ACCOUNT, true);
-    if (!(r->v.flags & MW_VM_LOCKED))
-        return;
-    if (space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL) || space_has(s, ROW_DONTUNMAP_UNLOCKS_ALL_5_10))
-        edit_strip(s, r->old, LOCKS, space_has(s, ROW_DONTUNMAP_LOSES_LOCKED));
-    else
-        edit_modify(s, r->old, end, r->v.flags & ~LOCKS, false);
+        edit_strip(s, r->old, MW_VM_ACCOUNT, 0);
+    if (r->v.flags & MW_VM_LOCKED)
+        edit_strip(s, r->old, LOCKS, uncounted(s, r));
 }
 
 static void commit_move(struct mw_space *s, const struct remap *r)
@@ -515,6 +528,10 @@ static void commit_move(struct mw_space *s, const struct remap *r)
 
     if (relocates(r) && goes)
         edit_remove(s, r->old, r->old + kept(r)); /* or it would merge with itself */
+    if (unlocks_part(s, r)) {
+        edit_split(s, r->old);
+        edit_split(s, r->old + r->old_size);
+    }
     edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
     if (relocates(r)) /* it has merged as if it were untouched, and is not */
         edit_touch(s, tree_find(&s->tree, r->new));

@@ -89,6 +89,20 @@ static struct verdict judge(const struct mw_space *s, const struct around *a,
     return m;
 }
 
+/* The same, but the upper one is asked first; the lower one must then suit both. */
+static struct verdict judge_above(const struct mw_space *s, const struct around *a,
+                                  const struct mw_vma *v)
+{
+    struct mw_vma both = *v;
+    struct verdict m;
+
+    m.above = a->has_next && merge_above(s, v, &a->next, MERGE_PLACED);
+    if (m.above)
+        both.anon = a->next.anon;
+    m.below = a->has_prev && merge_below(s, &a->prev, &both, MERGE_PLACED);
+    return m;
+}
+
 /* `v` together with the neighbours that it merges with. */
 static struct mw_vma joined(const struct around *a, struct verdict m, const struct mw_vma *v)
 {
@@ -118,7 +132,7 @@ static bool contains(const struct mw_vma *v, uint64_t addr)
     return v->start <= addr && addr < v->end;
 }
 
-void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
+static void insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart, bool above_first)
 {
     struct cursor next = tree_find(&s->tree, v->start), prev = tree_prev(&s->tree, next);
     struct around a = look_around(prev, next);
@@ -127,7 +141,7 @@ void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
 
     a.has_prev = a.has_prev && !contains(&a.prev, apart);
     a.has_next = a.has_next && !contains(&a.next, apart);
-    m = judge(s, &a, v);
+    m = above_first ? judge_above(s, &a, v) : judge(s, &a, v);
     r = joined(&a, m, v);
     if (!m.below && !m.above) {
         edit_add(s, v);
@@ -140,6 +154,16 @@ void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
         prev = tree_find(&s->tree, a.prev.start);
     }
     tree_set(m.below ? prev : next, &r);
+}
+
+void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart)
+{
+    insert(s, v, apart, false);
+}
+
+void edit_insert_new(struct mw_space *s, const struct mw_vma *v)
+{
+    insert(s, v, EDIT_NONE_APART, space_has(s, ROW_MMAP_ASKS_ABOVE));
 }
 
 /* One cut that max_map_count may forbid. */
@@ -249,17 +273,17 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
     tree_set(c, &v);
 }
 
-void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts)
+void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, uint64_t spared)
 {
     struct cursor c = tree_find(&s->tree, addr);
     struct mw_vma v = *tree_at(c);
-    uint64_t pages = pages_of(s, &v), gone = v.flags & flags;
+    uint64_t pages = pages_of(s, &v), lost = sub_floor(pages, spared), gone = v.flags & flags;
 
     account_sub(s, v.flags, pages);
-    if (keep_counts && (gone & MW_VM_LOCKED))
-        account_lose_locked(s, pages);
-    if (keep_counts && (gone & MW_VM_ACCOUNT))
-        account_lose_committed(s, pages);
+    if (gone & MW_VM_LOCKED)
+        account_lose_locked(s, lost);
+    if (gone & MW_VM_ACCOUNT)
+        account_lose_committed(s, lost);
     v.flags &= ~flags;
     account_add(s, v.flags, pages);
     tree_set(c, &v);

@@ -29,6 +29,9 @@ void edit_add(struct mw_space *s, const struct mw_vma *v);
 void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart);
 #define EDIT_NONE_APART UINT64_MAX
 
+/* The same as mmap does it. */
+void edit_insert_new(struct mw_space *s, const struct mw_vma *v);
+
 /*
  * Gives [start, end), which lies in one VMA, other flags, and merges. False:
  * a cut was needed and max_map_count forbids it (`limited`); a first of two
@@ -49,10 +52,12 @@ void edit_extend_down(struct mw_space *s, uint64_t start, uint64_t new_start);
 void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase);
 
 /*
- * Takes flags off the whole VMA at `addr`, and merges nothing. `keep_counts`:
- * its pages stay counted as locked or promised for ever (defects of Linux).
+ * Takes flags off the whole VMA at `addr`, and merges nothing. `spared`: of its
+ * pages all but so many stay counted as locked or promised for ever (defects
+ * of Linux); EDIT_SPARE_ALL: none does.
  */
-void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, bool keep_counts);
+void edit_strip(struct mw_space *s, uint64_t addr, uint64_t flags, uint64_t spared);
+#define EDIT_SPARE_ALL UINT64_MAX
 
 /*
  * [start, end), which lies in one VMA, maps a mirror from now on, at the offset

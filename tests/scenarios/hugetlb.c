@@ -10,7 +10,7 @@
 #define HAT(i) at(HUGE_PAGES(i))
 #define HT (ANON | FIXED | MW_MAP_HUGETLB)
 
-/* sizes, offsets, alignment (MMAP-25, MMAP-26, PLACE-10) */
+/* sizes, offsets, alignment (HUGETLB-1, HUGETLB-2, HUGETLB-5) */
 SCENARIO(hugetlb_arguments)
 {
     huge(w);
@@ -36,7 +36,7 @@ SCENARIO(hugetlb_arguments)
     pool(w);
 }
 
-/* which refusals come before the destination is gone (MMAP-26, MMAP-27) */
+/* which refusals come before the destination is gone (HUGETLB-2, HUGETLB-3) */
 SCENARIO(hugetlb_destination_gone)
 {
     huge(w);
@@ -53,7 +53,7 @@ SCENARIO(hugetlb_destination_gone)
     pool(w);
 }
 
-/* kinds and flags (MMAP-3, MMAP-16, MMAP-20, MMAP-21, MMAP-22, MMAP-28) */
+/* kinds and flags (MMAP-3, MMAP-16, MMAP-20, MMAP-21, MMAP-22, HUGETLB-4) */
 SCENARIO(hugetlb_kinds)
 {
     huge(w);
@@ -83,7 +83,7 @@ SCENARIO(hugetlb_kinds)
     }
 }
 
-/* where they are placed (PLACE-10) */
+/* where they are placed (HUGETLB-5) */
 SCENARIO(hugetlb_placed)
 {
     huge(w);
@@ -113,7 +113,7 @@ SCENARIO(hugetlb_apart)
     lay(w);
 }
 
-/* promises: kept for what is absent, given back by unmapping (MMAP-27) */
+/* promises: kept for what is absent, given back by unmapping (HUGETLB-3) */
 SCENARIO(hugetlb_promises)
 {
     huge(w);
@@ -149,7 +149,7 @@ SCENARIO(hugetlb_promises)
     pool(w);
 }
 
-/* files of huge pages (MMAP-26, MMAP-28) */
+/* files of huge pages (HUGETLB-2, HUGETLB-4) */
 SCENARIO(hugetlb_files)
 {
     huge(w);
@@ -187,7 +187,7 @@ SCENARIO(hugetlb_files)
     huge_data(w, 0, 1);
 }
 
-/* a huge page can't be cut (MUNMAP-2, MPROT-10) */
+/* a huge page can't be cut (MUNMAP-2, HUGETLB-6) */
 SCENARIO(hugetlb_cuts)
 {
     huge(w);

@@ -85,7 +85,7 @@ static void pool(void **state)
     end(&b, 64 * H);
 }
 
-/* 1 GiB pages: fault, move, shrink (MMAP-25, MREMAP-16) */
+/* 1 GiB pages: fault, move, shrink (HUGETLB-1, MREMAP-16) */
 static void giant(void **state)
 {
     (void)state;
@@ -127,7 +127,7 @@ static void grows(void **state)
         poke(&b, ht(2), 3);
         expect_pool(&b, 5, 1);
         assert_int_equal(mw_mremap(b.space, ht(0), 4 * H, 9 * H, 0, 0, &why), -MW_ENOMEM);
-        assert_string_equal(mw_why_rule(&why), "MMAP-27");
+        assert_string_equal(mw_why_rule(&why), "HUGETLB-3");
         expect_pool(&b, 5, 1);
         map(&b, 4, 1, MW_MAP_PRIVATE);
         int64_t r = mw_mremap(b.space, ht(0), 4 * H, 5 * H - 4096, MAY_, 0, &why); /* by moving */

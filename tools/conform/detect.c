@@ -61,6 +61,16 @@ static int count_checked_always(void)
     return answer;
 }
 
+static int pipe_is_noexec(void)
+{
+    int ends[2];
+    int64_t r;
+    if (pipe(ends) != 0)
+        return -1;
+    r = sys_raw(SYS_mmap, 0, PAGE, MW_PROT_EXEC, MW_MAP_PRIVATE, (uint64_t)ends[0], 0);
+    return r == -MW_EPERM ? 1 : r == -MW_ENODEV ? 0 : -1;
+}
+
 static int arguments_first(void)
 {
     return sys_raw(SYS_mremap, AT(0), PAGE, TASK_END + PAGE, MW_MREMAP_MAYMOVE, 0, 0) ==
@@ -155,6 +165,7 @@ static const struct {
     probe_fn *probe;
 } probes[] = {
     { MW_LINUX(7, 2), "mremap checks max_map_count always", count_checked_always },
+    { MW_LINUX(6, 18), "pipes can't be executed", pipe_is_noexec },
     { MW_LINUX(6, 17), "mremap checks all arguments first", arguments_first },
     { MW_LINUX(6, 16), "touched memory merges into untouched", merges_into_untouched },
     { MW_LINUX(6, 12), "a refused munmap leaves its cut", leaves_cuts },

@@ -441,6 +441,8 @@ void sys_probe(void)
     sys.status = sys.status && counters_fit();
     probe_numbers();
     sys.thp = has_huge_pages();
+    /* a huge page makes memory touched that has only been read: none for this program */
+    prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul);
     sys.exec_only = has_exec_only();
     sys.seal = sys_raw(NR_MSEAL, 1, 0, 0, 0, 0, 0) == -MW_EINVAL;
     sys.fork_ok = true;

@@ -102,10 +102,12 @@ static const struct mw_object_ops file_ops = { .read = read_page };
 
 static bool open_objects(void)
 {
-    static const uint32_t mode[FILES] = {
+    /* the file system of pipes is noexec since 6.18 (6.17 measured without) */
+    const uint32_t noexec = model_version >= MW_LINUX(6, 18) ? MW_FILE_NOEXEC : 0;
+    const uint32_t mode[FILES] = {
         [FILE_RW] = MW_FILE_READ | MW_FILE_WRITE, [FILE_SMALL] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_RO] = MW_FILE_READ, [FILE_WO] = MW_FILE_WRITE,
-        [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | MW_FILE_NOEXEC,
+        [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | noexec,
     };
     for (int i = 0; i < FILES; i++) {
         model.file[i].mode = mode[i];
