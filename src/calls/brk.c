@@ -19,7 +19,7 @@ static int shrink(struct mw_space *s, uint64_t new_end, uint64_t old_end, struct
     const struct mw_vma *v = tree_at(tree_find(&s->tree, new_end));
     int err;
 
-    if (!v || v->start >= old_end)
+    if ((!v || v->start >= old_end) && space_has(s, ROW_HEAP_SHRINKS_MAPPED))
         return why_at(why, WHY_brk_gone, new_end, old_end);
     err = unmap_decide(s, new_end, old_end, NULL, why);
     if (err)
@@ -67,7 +67,7 @@ static int grow(struct mw_space *s, uint64_t old_end, uint64_t new_end, struct m
         err = space_reserve(s, EDIT_INSERT, why);
     if (err)
         return err;
-    if (old_end > s->brk_start)
+    if (old_end > s->brk_start || !space_has(s, ROW_HEAP_BEGINS_APART))
         edit_insert(s, &v, EDIT_NONE_APART);
     else
         edit_add(s, &v); /* what ends where the heap starts is not the heap's */

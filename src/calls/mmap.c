@@ -362,10 +362,11 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 
 static void commit(struct mw_space *s, struct request *q)
 {
+    uint64_t never = NEVER_LOCKED & ~(space_has(s, ROW_DROPPABLE_LOCKED) ? MW_VM_DROPPABLE : 0);
     bool unlock;
 
     q->locks = q->v.flags & MW_VM_LOCKED;
-    unlock = q->locks && (q->v.flags & NEVER_LOCKED);
+    unlock = q->locks && (q->v.flags & never);
     if (unlock)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     unmap_commit(s, q->v.start, q->v.end);

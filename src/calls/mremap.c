@@ -279,7 +279,7 @@ static uint64_t overcharge(const struct mw_space *s, const struct remap *r)
 /* What a move has to be promised. */
 static uint64_t to_charge(const struct mw_space *s, const struct remap *r)
 {
-    if (leaves_behind(r) || !space_has(s, ROW_MOVE_CHARGES_GROWTH))
+    if (leaves_behind(r))
         return r->new_size;
     return r->new_size > r->old_size ? r->new_size - r->old_size : overcharge(s, r);
 }
@@ -362,7 +362,7 @@ static int check_uncovered(const struct remap *r, struct mw_why *why)
 static int decide_late(const struct mw_space *s, struct remap *r, const struct account_sum *gone,
                        struct mw_why *why)
 {
-    bool looked = space_has(s, ROW_MREMAP_ARGS_FIRST); /* at the mapping, before the tail */
+    bool looked = space_has(s, ROW_MREMAP_ALIGN_FIRST); /* for the mapping, before the tail */
     int err = looked ? check_uncovered(r, why) : 0;
 
     if (!err && r->new_size < r->old_size)
@@ -371,7 +371,7 @@ static int decide_late(const struct mw_space *s, struct remap *r, const struct a
         err = check_uncovered(r, why);
     if (!err && !space_has(s, ROW_MREMAP_MAPPING_FIRST))
         err = find_mapping(s, r, why);
-    if (!err && !looked)
+    if (!err && !space_has(s, ROW_MREMAP_ARGS_FIRST))
         err = check_mapping(s, r, gone, why);
     return err ? err : decide_dest(s, r, gone, why);
 }

@@ -311,6 +311,63 @@ static void unaccounted_defect(void **state)
     }
 }
 
+/* MREMAP-38: what a shrinking move cuts off is charged, mapped or not, from 6.16 to 7.2. */
+static void shrinking_move(void **state)
+{
+    static const struct { uint32_t version; bool refused; } c[] = {
+        { V612, false }, { V616, true }, { MW_LINUX(7, 2), true }, { V73, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        struct mw_stats s;
+        struct bench b;
+        bench_config(&b, 12, 128);
+        b.config.linux_version = c[i].version;
+        b.config.options |= MW_OPT_DEFECTS;
+        b.config.ram_pages = 10;
+        bench_open(&b);
+        draw(&b, "aaaa");
+        int64_t r = mw_mremap(b.space, at(&b, 0), 20 * b.page, b.page, FIX_, at(&b, 30), NULL);
+        assert_int_equal(r, c[i].refused ? -MW_ENOMEM : (int64_t)at(&b, 30));
+        r = mw_mmap(b.space, at(&b, 40), 4 * b.page, RW_, FIXED_, NULL, 0, NULL);
+        r = mw_mremap(b.space, (uint64_t)r, 4 * b.page, b.page, FIX_, at(&b, 50), NULL);
+        assert_int_equal(r, at(&b, 50));
+        mw_stats(b.space, &s); /* the first left one page, moved or not, the second one */
+        assert_int_equal(s.committed, c[i].refused ? 5 : 2);
+        bench_close(&b);
+    }
+}
+
+/* BRK-4, BRK-6, and droppable memory that mlockall reaches (MMAP-22), before and after. */
+static void heap_and_droppable(void **state)
+{
+    static const struct { uint32_t version; bool heap_apart, droppable_locked; } c[] = {
+        { V510, false, false }, { V61, true, false }, { V612, true, false },
+        { V616, true, true },   { V617, true, true }, { MW_LINUX(6, 18), true, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        struct mw_stats s;
+        struct bench b;
+        bench_config(&b, 12, 128);
+        b.config.linux_version = c[i].version;
+        b.config.options |= MW_OPT_DEFECTS;
+        b.config.brk_start = BASE + 20 * b.page;
+        bench_open(&b);
+        draw(&b, "..................aa");
+        assert_int_equal(mw_brk(b.space, at(&b, 22), NULL), at(&b, 22));
+        expect_row(&b, c[i].heap_apart ? "..................aa|aa" : "..................aaaa", "heap");
+        mw_munmap(b.space, at(&b, 20), 2 * b.page, NULL);
+        assert_int_equal(mw_brk(b.space, at(&b, 21), NULL), at(&b, c[i].heap_apart ? 22 : 21));
+        mw_set_future(b.space, MW_FUTURE_LOCK);
+        mw_mmap(b.space, at(&b, 40), b.page, RW_,
+                MW_MAP_DROPPABLE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
+        mw_stats(b.space, &s);
+        assert_int_equal(s.locked, c[i].droppable_locked ? 1 : 0);
+        bench_close(&b);
+    }
+}
+
 /* ---- huge pages: taken over by import ---- */
 
 static void import_huge(struct bench *b, struct mw_object **o)
@@ -458,6 +515,7 @@ int main(void)
         cmocka_unit_test(locked_defects), cmocka_unit_test(locked_pieces),
         cmocka_unit_test(asks_above), cmocka_unit_test(charge_of_replaced),
         cmocka_unit_test(unaccounted_defect),
+        cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
         cmocka_unit_test(never_merge),

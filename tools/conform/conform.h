@@ -100,6 +100,7 @@ struct system {
     bool exact;     /* chosen addresses are compared */
     bool privileged, thp, seal, status, fork_ok, fixed_layout;
     bool exec_only; /* memory for execution only can't be read */
+    bool exact_copies; /* a copy by the system stops at the first byte that faults */
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
     uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
     uint32_t caps, overcommit;

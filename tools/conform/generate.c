@@ -197,9 +197,9 @@ static bool harmless(uint64_t addr, uint64_t len)
 static bool harmless_mremap(const struct step *s)
 {
     uint64_t old = s->len > PAGE ? s->len : PAGE;
-    if (s->addr % PAGE != 0 || s->addr >= TASK_END)
+    if (s->addr % PAGE != 0)
         return true;
-    if (!harmless(s->addr, PAGE) || (!harmless(s->addr, old) && !impossible(s->addr, old)))
+    if (s->addr < TASK_END && (!harmless(s->addr, PAGE) || (!harmless(s->addr, old) && !impossible(s->addr, old))))
         return false;
     return !(s->flags & (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)) || s->to % PAGE != 0 ||
            harmless(s->to, s->more ? s->more : PAGE);

@@ -426,6 +426,32 @@ static bool has_exec_only(void)
     return n == -MW_EFAULT;
 }
 
+/* Does a copy from memory to a file go as far as the memory does? (Linux 5.10: to a page's end.) */
+static bool has_exact_copies(void)
+{
+    int fd = (int)syscall(SYS_memfd_create, "probe", 1ul);
+    int64_t page = sys_raw(SYS_mmap, 0, 2 * PAGE, MW_PROT_READ, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS,
+                           (uint64_t)-1, 0), n;
+
+    if (page < 0)
+        return true;
+    sys_raw(SYS_munmap, (uint64_t)page + PAGE, PAGE, 0, 0, 0, 0);
+    n = sys_raw(SYS_pwrite64, (uint64_t)fd, (uint64_t)page + 8, PAGE, 0, 0, 0);
+    sys_raw(SYS_munmap, (uint64_t)page, PAGE, 0, 0, 0, 0);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 || n == PAGE - 8;
+}
+
+/* So that any limit can be set later, without rights. */
+static void raise_lock_limit(void)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_MEMLOCK, &r);
+    r.rlim_max = RLIM_INFINITY;
+    setrlimit(RLIMIT_MEMLOCK, &r);
+}
+
 void sys_probe(void)
 {
     static char room[TEXT_ROOM];
@@ -439,7 +465,9 @@ void sys_probe(void)
                : sys_files.maps >= 0 && slurp(sys_files.maps) > 0    ? LOOK_MAPS
                                                                      : LOOK_PROBE;
     sys.status = sys.status && counters_fit();
+    raise_lock_limit();
     probe_numbers();
+    sys.exact_copies = has_exact_copies();
     sys.thp = has_huge_pages();
     /* a huge page makes memory touched that has only been read: none for this program */
     prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul);

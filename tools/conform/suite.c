@@ -21,7 +21,7 @@
 static const uint32_t versions[] = {
     MW_LINUX(5, 10), MW_LINUX(5, 13), MW_LINUX(5, 16), MW_LINUX(6, 1),  MW_LINUX(6, 7),
     MW_LINUX(6, 10), MW_LINUX(6, 11), MW_LINUX(6, 12), MW_LINUX(6, 13), MW_LINUX(6, 16),
-    MW_LINUX(6, 17), MW_LINUX(6, 18), MW_LINUX(7, 0),  MW_LINUX(7, 2),
+    MW_LINUX(6, 17), MW_LINUX(6, 18), MW_LINUX(7, 0),  MW_LINUX(7, 2), MW_LINUX(7, 3),
 };
 enum { VERSIONS = sizeof versions / sizeof versions[0] };
 

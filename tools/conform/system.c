@@ -280,13 +280,26 @@ static int64_t call_step(const struct step *s)
     }
 }
 
+static uint64_t copy_piece(const struct step *s, uint64_t done, uint64_t len)
+{
+    int64_t n = s->kind == STEP_COPY_IN
+                    ? sys_raw(SYS_pread64, (uint64_t)sys_files.pattern, s->addr + done, len, done, 0, 0)
+                    : sys_raw(SYS_pwrite64, (uint64_t)sys_files.out, s->addr + done, len, done, 0, 0);
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
 static int64_t copy_step(const struct step *s)
 {
-    uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX;
-    int64_t n = s->kind == STEP_COPY_IN
-                    ? sys_raw(SYS_pread64, (uint64_t)sys_files.pattern, s->addr, len, 0, 0, 0)
-                    : sys_raw(SYS_pwrite64, (uint64_t)sys_files.out, s->addr, len, 0, 0, 0);
-    return n < 0 ? 0 : n;
+    uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX, done = 0, want, n = 0;
+    if (sys.exact_copies)
+        return (int64_t)copy_piece(s, 0, len);
+    do {
+        want = PAGE - (s->addr + done) % PAGE;
+        want = want < len - done ? want : len - done;
+        n = copy_piece(s, done, want);
+        done += n;
+    } while (n == want && done < len);
+    return (int64_t)done;
 }
 
 static int64_t future_step(const struct step *s)
