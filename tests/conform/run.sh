@@ -41,6 +41,7 @@ misuse steps --steps 100000
 misuse jobs --jobs 0
 misuse version --linux six
 misuse only --only mmap,madvise
+misuse episodes --episode 3,x
 misuse corpus --corpus "$DIR/not-there"
 conform --help && grep -q -e '--corpus DIR' "$DIR/out"
 check help $?
@@ -68,6 +69,12 @@ sed '/seconds/d' "$DIR/one.json" >"$DIR/one"
 sed '/seconds/d' "$DIR/two.json" >"$DIR/two"
 [ -s "$DIR/one" ] && cmp -s "$DIR/one" "$DIR/two"
 check seed_repeats $?
+
+# What has been a fault of the comparer once; and a chain of episodes in one process.
+conform --corpus "$(dirname "$0")/corpus" --calls 1 --steps 1 --no-emit
+check corpus $?
+conform --seed 5 --episode 3,4,7 --no-emit && grep -q ' in 3 episodes agree' "$DIR/out"
+check chain $?
 
 # A planted difference: this kernel held against a Linux that it is not.
 conform --calls 100000 --seed 3 --linux 5.10 --emit "$DIR" --corpus "$DIR"

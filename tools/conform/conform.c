@@ -23,7 +23,9 @@ static const char help[] =
     "  --calls N          random calls to compare [200000]\n"
     "  --time SECONDS     stop after that long\n"
     "  --seed S           where chance comes from [1]\n"
-    "  --episode E        only this episode of the seed: a finding again\n"
+    "  --episode E,...    only this episode of the seed: a finding again; several run one\n"
+    "                     after the other in one process, as they did when they were found\n"
+    "  --from E           begin with this episode [0]\n"
     "  --steps K          steps of an episode, up to 320 [200]\n"
     "  --only CALL,...    of mmap, munmap, mprotect, mremap, brk\n"
     "  --linux X.Y        compare with that Linux [found out by trying]\n"
@@ -84,6 +86,20 @@ static bool only_of(const char *text, uint32_t *out)
     return *out != 0;
 }
 
+/* Episodes, separated by commas. */
+static bool chain_of(const char *text, struct options *o)
+{
+    char *end;
+    for (o->chained = 0; text != NULL && o->chained < MAX_CHAIN; text = end + 1) {
+        if (*text < '0' || *text > '9')
+            return false;
+        o->chain[o->chained++] = strtoull(text, &end, 0);
+        if (*end != ',')
+            return *end == 0;
+    }
+    return false;
+}
+
 /* A word without a value. */
 static bool plain_option(struct options *o, const char *name)
 {
@@ -117,8 +133,8 @@ static bool number_option(struct options *o, const char *name, const char *value
         o->seed = v;
     else if (strcmp(name, "--calls") == 0)
         o->calls = v, ok = ok && v > 0 && v < 1ull << 60;
-    else if (strcmp(name, "--episode") == 0)
-        o->episode = v, o->one = true;
+    else if (strcmp(name, "--from") == 0)
+        o->from = v;
     else if (strcmp(name, "--steps") == 0)
         o->steps = (int)v, ok = ok && v > 0 && v <= MAX_STEPS;
     else if (strcmp(name, "--jobs") == 0)
@@ -139,6 +155,8 @@ static bool text_option(struct options *o, const char *name, const char *value, 
         return version_of(value, &o->version);
     if (strcmp(name, "--only") == 0)
         return only_of(value, &o->only);
+    if (strcmp(name, "--episode") == 0)
+        return chain_of(value, o);
     if (strcmp(name, "--corpus") == 0)
         o->corpus = value;
     else if (strcmp(name, "--emit") == 0)

@@ -29,6 +29,7 @@
 #define MAX_STEPS 320
 #define MAX_AREAS 160 /* the program's own mappings */
 #define MAX_REASONS 256
+#define MAX_CHAIN 250 /* episodes that one process runs */
 
 /* ---- steps ---- */
 
@@ -186,6 +187,8 @@ struct slot { /* one worker's */
     struct disagreement d;
     struct tally tally;
     uint64_t number; /* the episode in work */
+    uint64_t chain[MAX_CHAIN]; /* those before it in the same process, and it */
+    int chained;
     bool stale; /* something stays behind in this process: VmLck does, after some calls */
 };
 
@@ -225,11 +228,13 @@ const char *cover_rule(int i, uint64_t *n, const struct tally *t); /* NULL: no m
 /* ---- the rest ---- */
 
 struct options {
-    uint64_t seed, calls, episode;
+    uint64_t seed, calls, from;
+    uint64_t chain[MAX_CHAIN]; /* episodes to run, one after the other, in one process */
+    int chained;               /* 0: all of them, from `from` on */
     double seconds;
     uint32_t only, version;
     int jobs, steps, findings;
-    bool one, suite, tap, quiet, coverage, no_emit, no_shrink;
+    bool suite, tap, quiet, coverage, no_emit, no_shrink;
     bool check_table, print_table; /* the suite's expectations against the engine */
     const char *corpus, *junit, *json, *emit;
 };

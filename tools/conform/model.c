@@ -233,15 +233,15 @@ static void note_dirty(uint64_t addr, uint64_t len)
 
 static int64_t copy_step(const struct step *s)
 {
-    static unsigned char buf[COPY_MAX];
+    static unsigned char read[COPY_MAX], pattern[COPY_MAX]; /* two: what was read is no pattern */
     uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX;
     if (s->kind == STEP_COPY_OUT)
-        return (int64_t)mw_read(model.space, s->addr, buf, len, NULL);
-    if (buf[1] != copy_pattern(1) || buf[COPY_MAX - 1] != copy_pattern(COPY_MAX - 1))
+        return (int64_t)mw_read(model.space, s->addr, read, len, NULL);
+    if (pattern[0] != copy_pattern(0))
         for (uint32_t i = 0; i < COPY_MAX; i++)
-            buf[i] = copy_pattern(i);
+            pattern[i] = copy_pattern(i);
     note_dirty(s->addr, len);
-    return (int64_t)mw_write(model.space, s->addr, buf, len, NULL);
+    return (int64_t)mw_write(model.space, s->addr, pattern, len, NULL);
 }
 
 static int64_t limit_step(const struct step *s)

@@ -89,8 +89,9 @@ void show_disagreement(const struct slot *slot, uint64_t seed, uint64_t number)
     const struct disagreement *d = &slot->d;
     const struct step *last = &slot->episode.step[d->step];
     char text[512], by[64];
-    printf("\nDISAGREEMENT (--seed %llu --episode %llu): %s of the last call\n",
+    printf("\nDISAGREEMENT (--seed %llu --episode %llu): %s of the last call",
            (unsigned long long)seed, (unsigned long long)number, d->what);
+    printf(d->addr ? ", at A(0) + 0x%llx\n" : "\n", (unsigned long long)(d->addr - ARENA));
     printf("  A(n) is page n of the arena, 0x%llx + n * P; P is %llu\n",
            (unsigned long long)ARENA, (unsigned long long)PAGE);
     for (int i = 0; i <= d->step; i++) {

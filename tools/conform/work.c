@@ -19,7 +19,6 @@
 #include "output.h"
 
 #define MAX_JOBS 64
-#define EPISODES_A_WORKER 250u
 #define SHARED_AT 0x0f0000000000ull
 
 /* What the parent and its workers share. */
@@ -133,17 +132,30 @@ bool expect(const struct episode *e, uint32_t version, struct expectation *out)
 
 /* ---- workers ---- */
 
+/* The next episode of this worker. False: there is none. */
+static bool take(struct slot *slot, const struct options *o)
+{
+    uint64_t n;
+    if (slot->chained == MAX_CHAIN || board->stop)
+        return false;
+    if (o->chained > 0 && slot->chained == o->chained)
+        return false;
+    n = o->chained > 0 ? o->chain[slot->chained]
+                       : __atomic_fetch_add(&board->next, 1, __ATOMIC_RELAXED);
+    if (o->chained == 0 && n >= board->until)
+        return false;
+    slot->number = slot->chain[slot->chained++] = n;
+    return true;
+}
+
 static void worker(struct slot *slot, const struct options *o)
 {
     static struct generator g;
     enter();
-    for (uint32_t i = 0; i < EPISODES_A_WORKER && !board->stop; i++) {
-        uint64_t n = o->one ? o->episode : __atomic_fetch_add(&board->next, 1, __ATOMIC_RELAXED);
+    slot->chained = 0;
+    while (take(slot, o)) {
         uint64_t cpu = cpu_us();
-        if (!o->one && n >= board->until)
-            break;
-        slot->number = n;
-        generate_begin(&g, o->seed, n, o->only, o->steps);
+        generate_begin(&g, o->seed, slot->number, o->only, o->steps);
         alarm(EPISODE_SECONDS);
         bool same = run_episode(slot, &g, false);
         slot->tally.episodes++;
@@ -152,8 +164,6 @@ static void worker(struct slot *slot, const struct options *o)
             _exit(EXIT_DIFFERS);
         if (slot->stale || generate_leaves_traces(&g) || g.forked)
             _exit(EXIT_FRESH);
-        if (o->one)
-            break;
     }
     _exit(EXIT_AGREED);
 }
@@ -170,7 +180,7 @@ static pid_t start(struct slot *slot, const struct options *o)
 
 static bool more_work(const struct options *o, double began)
 {
-    if (board->stop || o->one)
+    if (board->stop || o->chained > 0)
         return false;
     if (o->seconds > 0 && seconds() - began > o->seconds)
         return false;
@@ -240,6 +250,60 @@ static void write_down(const struct slot *slot, const struct options *o, uint64_
     }
 }
 
+/* ---- what shows only after other episodes ---- */
+
+/* Runs a chain of episodes in a process of its own. True: the last one disagrees. */
+static bool chain_differs(const struct options *o, const uint64_t *chain, int n)
+{
+    static struct options again;
+    struct slot *mine = &board->slot[MAX_JOBS];
+    int status = 0;
+    pid_t pid;
+    again = *o;
+    again.chained = n;
+    memcpy(again.chain, chain, (size_t)n * sizeof *chain);
+    pid = start(mine, &again);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DIFFERS && mine->chained == n;
+}
+
+/* Leaves out the episodes that are not needed. The new length. */
+static int shorten(const struct options *o, uint64_t *chain, int n)
+{
+    uint64_t less[MAX_CHAIN];
+    for (int size = n / 2; size > 0; size /= 2)
+        for (int from = n - 1 - size; from >= 0 && n > 1; from -= size) {
+            int tail = n - from - size;
+            memcpy(less, chain, (size_t)from * sizeof *less);
+            memcpy(less + from, chain + from + size, (size_t)tail * sizeof *less);
+            if (!chain_differs(o, less, n - size))
+                continue;
+            n -= size;
+            memcpy(chain, less, (size_t)n * sizeof *less);
+        }
+    return n;
+}
+
+/* An episode that agrees when run alone, after those that its process ran before. */
+static void try_chain(const struct slot *from, const struct options *o)
+{
+    uint64_t chain[MAX_CHAIN];
+    int n = from->chained;
+    bool again;
+    memcpy(chain, from->chain, sizeof chain);
+    again = n > 1 && chain_differs(o, chain, n);
+    if (again)
+        n = shorten(o, chain, n);
+    say(o, "episode %llu disagreed (%s) but does not when run alone; after what its process "
+           "ran before it does%s:\n--seed %llu --episode ",
+        (unsigned long long)from->number, from->d.what, again ? "" : " not either",
+        (unsigned long long)o->seed);
+    for (int i = 0; i < n; i++)
+        say(o, "%s%llu", i ? "," : "", (unsigned long long)chain[i]);
+    say(o, "\n");
+}
+
 /* Shrinks, shows and writes down what `from` found. */
 static void handle(const struct slot *from, const struct options *o)
 {
@@ -258,9 +322,11 @@ static void handle(const struct slot *from, const struct options *o)
     if (o->no_shrink) {
         /* as it is */
     } else if (trial(mine, false) && trial(mine, true)) {
-        say(o, "episode %llu disagreed (%s) but does not when run alone\n",
-            (unsigned long long)from->number, from->d.what);
-        mine->d = from->d;
+        static struct slot kept;
+        kept = *from;
+        try_chain(&kept, o);
+        mine->episode = kept.episode;
+        mine->d = kept.d;
     } else {
         shrink(mine);
         key_of(mine, key, sizeof key);
@@ -363,7 +429,7 @@ static void watch(const struct options *o, double began)
 
 static void run_all(const struct options *o, double began)
 {
-    if (o->one) {
+    if (o->chained > 0) {
         int status = 0;
         pid_t pid = start(&board->slot[0], o);
         if (pid > 0 && waitpid(pid, &status, 0) == pid)
@@ -381,10 +447,10 @@ int work(const struct options *o)
         fprintf(stderr, "conform: no memory\n");
         return 2;
     }
-    board->next = 0;
+    board->next = o->from;
     board->until = o->seconds > 0 && o->calls == 0
                        ? UINT64_MAX
-                       : (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
+                       : o->from + (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
     if (replay_corpus(o) < 0)
         return 2;
     run_all(o, began);
