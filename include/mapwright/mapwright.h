@@ -289,6 +289,7 @@ uint32_t mw_object_flags(const struct mw_object *object);
 #define MW_FILE_NOEXEC 0x4u /* on a file system mounted noexec */
 #define MW_FILE_APPEND 0x8u /* an append-only inode */
 #define MW_FILE_NOMMAP 0x10u /* its kind can't be mapped: ENODEV */
+#define MW_FILE_DEVICE 0x20u /* no regular file: offsets may reach 2^64 */
 
 /* An open file: an object and how it was opened. */
 struct mw_file {

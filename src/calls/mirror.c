@@ -157,7 +157,7 @@ static int decide(const struct mw_space *s, struct mirror_request *q, struct sur
 
 static struct mirror *new_mirror(struct mw_space *s, const struct mw_vma *v)
 {
-    bool anon = !v->object || (mw_object_flags(v->object) & MW_OBJ_ANON);
+    bool anon = is_anonymous(v);
 
     return mirror_create(s->cfg.port, &s->pmap, v->flags, anon ? NULL : v->object,
                          anon ? 0 : v->offset - v->start);

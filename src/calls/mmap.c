@@ -191,9 +191,10 @@ static int check_shared_file(struct request *q, struct mw_why *why)
 static int check_file(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     uint32_t type = q->flags & TYPE_MASK, mode = file_mode(q);
+    uint64_t last = mode & (MW_FILE_NOMMAP | MW_FILE_DEVICE) ? UINT64_MAX : FILE_MAX;
     int err = 0;
 
-    if (to_pages(s, q->offset) > to_pages(s, (mode & MW_FILE_NOMMAP ? UINT64_MAX : FILE_MAX) - q->length))
+    if (to_pages(s, q->offset) > to_pages(s, last - q->length))
         return why_plain(why, WHY_offset_overflow);
     if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~KNOWN_FLAGS))
         return why_amount(why, WHY_flag_unknown, q->flags & ~KNOWN_FLAGS, 0);

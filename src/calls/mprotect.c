@@ -70,7 +70,7 @@ static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t p
                              MW_VM_NORESERVE;
 
     if (!(*flags & MW_VM_WRITE)) {
-        if (space_has(s, ROW_READONLY_GIVES_BACK) && !v->object && !v->anon)
+        if (space_has(s, ROW_READONLY_GIVES_BACK) && is_anonymous(v) && !v->anon)
             *flags &= ~MW_VM_ACCOUNT;
         return 0;
     }

@@ -481,7 +481,7 @@ static struct mw_vma moved(const struct remap *r)
 
     if (!r->old_size) /* a duplicate: before 4.14 of private memory too, without its pages */
         v.anon = 0;
-    v.offset = v.object || v.anon ? v.offset + (r->old - v.start) : r->new;
+    v.offset = !is_anonymous(&v) || v.anon ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
     v.end = r->new + r->new_size;
     if (relocates(r)) {
@@ -535,6 +535,8 @@ static void commit_move(struct mw_space *s, const struct remap *r)
     edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
     if (relocates(r)) /* it has merged as if it were untouched, and is not */
         edit_touch(s, tree_find(&s->tree, r->new));
+    if (v.flags & MW_VM_UFFD) /* and with it what it has merged with */
+        edit_strip(s, r->new, MW_VM_UFFD, true);
     pmap_move(&s->pmap, r->old, r->new, kept(r));
     if (!r->reserved)
         pmap_unreserve(&s->pmap);

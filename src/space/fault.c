@@ -40,8 +40,8 @@ static bool stack_is_granted(const struct mw_space *s, const struct mw_vma *v, u
 {
     uint64_t grown = v->start - start;
 
-    if (v->end - start > s->cfg.limit_stack)
-        return false;
+    if (v->end - start > s->cfg.limit_stack || grown > v->offset)
+        return false; /* (what was touched near address 0 and moved has but a small offset) */
     return !account_lock(s, v->flags, grown, NULL) &&
            !account_room(s, v->flags, to_pages(s, grown), NULL, NULL) &&
            !account_commit(s, to_pages(s, grown), NULL);
@@ -99,13 +99,6 @@ static size_t page_bytes(const struct access *a)
     return (size_t)1 << pmap_leaf_shift(&a->s->pmap, a->level);
 }
 
-/* Has a private mapping nothing but zeros behind it? */
-static bool is_anon(const struct mw_vma *v)
-{
-    return !v->object ||
-           (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
-}
-
 /* The frame behind the page before anybody wrote: the object's, or zeros (0: of a huge page). */
 static enum mw_fault_result source_frame(const struct access *a, frame_t *frame)
 {
@@ -113,7 +106,7 @@ static enum mw_fault_result source_frame(const struct access *a, frame_t *frame)
     uint64_t index = offset_of(a) >> pmap_leaf_shift(&a->s->pmap, a->level);
 
     *frame = a->level > 1 ? 0 : a->s->pmap.frames->zero;
-    if (!o || (is_anon(vma(a)) && a->level == 1))
+    if (!o || (is_anonymous(vma(a)) && a->level == 1))
         return MW_FAULT_OK;
     if (!o->frames)
         return MW_FAULT_BUS_ADRERR;

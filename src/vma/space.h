@@ -44,6 +44,13 @@ static inline uint64_t to_pages(const struct mw_space *s, uint64_t bytes)
     return bytes >> s->cfg.page_shift;
 }
 
+/* Memory with nothing behind it until it is written: of no object, or of /dev/zero. */
+static inline bool is_anonymous(const struct mw_vma *v)
+{
+    return !v->object ||
+           (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
+}
+
 /* Where room below `v` ends: its start, less a growing stack's guard. */
 static inline uint64_t room_end(const struct mw_space *s, const struct mw_vma *v)
 {

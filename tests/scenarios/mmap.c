@@ -391,6 +391,25 @@ SCENARIO(mmap_growsdown_copy)
     lay(w);
 }
 
+/* touched memory keeps its offset, its old address, when it moves, and grows by no more (STACK-4) */
+SCENARIO(mmap_growsdown_offset)
+{
+    int64_t low = 0x20 - (int64_t)(ARENA / PAGE); /* page 32 of the address space */
+    for (int touched = 0; touched < 2; touched++)
+        for (int too_far = 0; too_far < 2; too_far++) {
+            mapped(w, low, 2, RW, PA | MW_MAP_GROWSDOWN);
+            if (touched)
+                touch(w, low, 2);
+            move(w, low, 1, 1, FIX, 100);
+            store(w, 68 - too_far, 7);
+            store(w, 68, 8);
+            store(w, 67, 9);
+            lay(w);
+            unmap(w, low, 2);
+            unmap(w, 0, 101);
+        }
+}
+
 /* MAP_STACK only asks for small pages (MMAP-21) */
 SCENARIO(mmap_stack)
 {

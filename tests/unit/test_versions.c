@@ -488,6 +488,76 @@ static void alone(void **state)
         }
 }
 
+/* ---- watched by userfaultfd: where it is, not what it is (MREMAP-41) ---- */
+
+static uint64_t watched(const struct bench *b, int64_t page)
+{
+    struct mw_vma v;
+    assert_true(mw_find_vma(b->space, at(b, page), &v) && v.start <= at(b, page));
+    return v.flags & MW_VM_UFFD;
+}
+
+static void watched_moves(void **state)
+{
+    struct bench b;
+    (void)state;
+    start(&b, V617);
+    draw(&b, "aaaa......aaaa");
+    mw_import_flags(b.space, at(&b, 0), at(&b, 14), 0, MW_VM_UFFD, true);
+    /* it merges as if it still were, and then nothing of the whole is */
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), 2 * b.page, 2 * b.page, FIX_, at(&b, 14), NULL),
+                     at(&b, 14));
+    expect_row(&b, "..aa......aaaaaa", "moved beside watched memory");
+    assert_true(watched(&b, 2) && !watched(&b, 10) && !watched(&b, 15));
+    /* beside what is not watched it stays apart; what is left behind stays watched */
+    assert_int_equal(mw_mremap(b.space, at(&b, 2), 2 * b.page, 2 * b.page, DUF_, at(&b, 16), NULL),
+                     at(&b, 16));
+    expect_row(&b, "..aa......aaaaaa|aa", "moved beside plain memory");
+    assert_true(watched(&b, 2) && !watched(&b, 16));
+    /* growth in place is watched too */
+    assert_int_equal(mw_mremap(b.space, at(&b, 2), 2 * b.page, 3 * b.page, 0, 0, NULL), at(&b, 2));
+    assert_true(watched(&b, 4));
+    bench_close(&b);
+}
+
+/* ---- /dev/zero, privately: anonymous memory with a file's name (MMAP-25) ---- */
+
+static uint64_t offset_at(const struct bench *b, int64_t page)
+{
+    struct mw_vma v;
+    assert_true(mw_find_vma(b->space, at(b, page), &v) && v.start <= at(b, page));
+    return v.offset;
+}
+
+static void private_zero(void **state)
+{
+    struct mw_object *o;
+    struct bench b;
+    (void)state;
+    start(&b, V617);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 0, MW_OBJ_ANON, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+    for (int64_t page = 0; page < 8; page += 4)
+        assert_int_equal(mw_mmap(b.space, at(&b, page), 2 * b.page, RW_,
+                                 MW_MAP_PRIVATE | MW_MAP_FIXED, &f, 0 - 4 * b.page, NULL),
+                         at(&b, page));
+    assert_int_equal(peek(&b, at(&b, 0)), 0);
+    poke(&b, at(&b, 4), 7);
+    for (int64_t page = 0; page < 8; page += 4)
+        assert_int_equal(mw_mremap(b.space, at(&b, page), 2 * b.page, 2 * b.page, FIX_,
+                                   at(&b, page + 20), NULL), at(&b, page + 20));
+    assert_int_equal(offset_at(&b, 20), at(&b, 20)); /* untouched: it belongs where it is */
+    assert_int_equal(offset_at(&b, 24), 0 - 4 * b.page);
+    assert_int_equal(peek(&b, at(&b, 24)), 7);
+    /* its promise is given back as that of other untouched memory (MPROT-8): one mapping */
+    assert_int_equal(mw_mprotect(b.space, at(&b, 20), 2 * b.page, RO_, NULL), 0);
+    struct mw_stats stats;
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.committed, 2);
+    mw_object_put(o);
+    bench_close(&b);
+}
+
 /* ---- kinds that never merge (MERGE-5) ---- */
 
 static void never_merge(void **state)
@@ -518,7 +588,8 @@ int main(void)
         cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
-        cmocka_unit_test(never_merge),
+        cmocka_unit_test(never_merge), cmocka_unit_test(watched_moves),
+        cmocka_unit_test(private_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
