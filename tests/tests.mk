@@ -35,7 +35,7 @@ ifneq ($(findstring -fsanitize,$(EXTRA) $(CFLAGS)),)
 TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain
 endif
 
-check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(TEST_PROGRAMS)
+check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(TEST_PROGRAMS)
 
 check-unit: $(TEST_UNITS) $(TEST_TOOL_UNITS)
 	B=$(B) tests/run.sh unit
@@ -43,7 +43,7 @@ check-scenarios: $(TEST_PLAIN) $(B)/tests/scenarios
 	B=$(B) tests/run.sh scenarios
 check-fault: $(TEST_FAULTS)
 	B=$(B) tests/run.sh fault
-check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls
+check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh random
 # the tool itself is the Makefile's
 check-tool: $(TEST_PROGRAMS)
@@ -100,7 +100,7 @@ $(B)/tests/scenarios_plain: $(call plain,$(TEST_SCENARIOS) $(TEST_WORLD) $(TEST_
 $(B)/tests/diff_random_plain: $(call plain,$(B)/tests/tests/fuzz/diff_random.o $(TEST_WORLD) $(TEST_CORE))
 	$(CC) -o $@ $^
 
-$(B)/tests/fuzz_calls: $(B)/tests/tests/fuzz/fuzz_calls.o $(TEST_CORE)
+$(B)/tests/fuzz_%: $(B)/tests/tests/fuzz/fuzz_%.o $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^
 
 # With clang's fuzzer: make CC=clang $(B)/tests/fuzz_calls_libfuzzer
