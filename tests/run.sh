@@ -81,6 +81,7 @@ scenarios() {
 random() {
     counted diff_random --seed "${RANDOM_SEED:-1}" --calls "${RANDOM_CALLS:-300000}"
     counted fuzz_calls --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
+    counted fuzz_port --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
 }
 
 # end to end: what fails, what is skipped and why, and the counts
@@ -114,7 +115,7 @@ conform() {
     name=conform
     counted_run tests/conform/run.sh
     single "conform --suite" "$B/mapwright-conform" --suite
-    single "conform, random" "$B/mapwright-conform" --calls "${CONFORM_CALLS:-500000}" --no-emit
+    single "conform, random" "$B/mapwright-conform" --seed 2 --calls "${CONFORM_CALLS:-300000}" --no-emit
 }
 
 [ $# -gt 0 ] || set -- unit fault scenarios random check conform

@@ -37,14 +37,21 @@ enum step_kind {
     STEP_MMAP, STEP_MUNMAP, STEP_MPROTECT, STEP_MREMAP, STEP_BRK, /* compared calls, */
     STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
     STEP_SEAL, STEP_ADVISE, STEP_LIMIT, STEP_CAPS, STEP_FUTURE,   /* circumstances, */
-    STEP_FILL, STEP_FORK,
+    STEP_FILL, STEP_FORK, STEP_RING, STEP_WATCH,
     STEP_COUNTERS, STEP_BYTES,                                    /* and checks */
     STEP_KINDS
 };
 #define STEP_CALLS (STEP_BRK + 1)
 
 /* The files that an episode may map. */
-enum { FILE_NONE = -1, FILE_RW, FILE_SMALL, FILE_RO, FILE_WO, FILE_PIPE, FILES };
+enum {
+    FILE_NONE = -1,
+    FILE_RW, FILE_SMALL, FILE_RO, FILE_WO, FILE_PIPE,
+    FILE_ZERO, FILE_APPEND, FILE_NOEXEC, FILE_PROC, /* special.c; not everywhere */
+    FILES_TO_MAP,
+    FILE_RING = FILES_TO_MAP, /* what io_setup makes; no file to open */
+    FILES
+};
 
 struct step {
     uint8_t kind;
@@ -100,6 +107,9 @@ struct system {
     bool heap;      /* the heap could be moved into the arena */
     bool exact;     /* chosen addresses are compared */
     bool privileged, thp, seal, status, fork_ok, fixed_layout;
+    bool watch;     /* there is userfaultfd */
+    uint64_t ring_bytes; /* what io_setup maps; 0: it does not */
+    bool ring_dontcopy;
     bool exec_only; /* memory for execution only can't be read */
     bool exact_copies; /* a copy by the system stops at the first byte that faults */
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
@@ -117,11 +127,15 @@ void sys_probe(void);
 /* In a worker: opens files and windows, moves the heap, lists its own mappings. False: can't. */
 bool sys_enter(void);
 
-/* Before and after an episode. `dirty`: files were written to. */
-void sys_begin(bool dirty);
+bool sys_has_file(int which); /* after sys_enter */
+
+/* Before and after an episode. `dirty`: one bit for each file that was written to. */
+void sys_begin(uint32_t dirty);
 void sys_wipe(void);
 
 int64_t sys_step(const struct step *s);
+int64_t sys_fork(void);    /* 0: in the child */
+int sys_wait(int64_t pid); /* a child's exit code */
 enum met sys_store(uint64_t addr, uint32_t value);
 enum met sys_load(uint64_t addr, uint32_t *value);
 
@@ -144,7 +158,8 @@ struct model {
     struct mw_why why;
     uint64_t future; /* MW_FUTURE_... */
     bool bytes;      /* contents are known */
-    bool dirty;      /* a file may have been written to */
+    bool forked;     /* it is a child's */
+    uint32_t dirty;  /* one bit for each file that may have been written to */
 };
 extern struct model model;
 extern uint32_t model_version;
@@ -158,6 +173,8 @@ enum met model_load(uint64_t addr, uint32_t *value);
 bool model_next(uint64_t addr, struct seen *out);
 bool model_next_vma(uint64_t addr, struct mw_vma *out);
 void model_counters(struct counted *out);
+bool model_is_private(uint64_t addr); /* anonymous: no other process can change it */
+bool model_is_opaque(uint64_t addr); /* the engine does not know what lies there */
 bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
 
 /* ---- one episode (run.c) ---- */
@@ -178,7 +195,7 @@ struct tally {
     uint64_t calls, accesses, others, episodes, skipped;
     uint64_t by_kind[STEP_KINDS], ok_by_kind[STEP_CALLS];
     uint64_t reason[MAX_REASONS];
-    uint64_t rule[64]; /* cover.c's list of rules of success */
+    uint64_t rule[80]; /* cover.c's list of rules of success */
     uint64_t cpu_us;
 };
 
@@ -186,6 +203,7 @@ struct slot { /* one worker's */
     struct episode episode;
     struct disagreement d;
     struct tally tally;
+    uint64_t cpu_from; /* the worker's processor time that is counted so far */
     uint64_t number; /* the episode in work */
     uint64_t chain[MAX_CHAIN]; /* those before it in the same process, and it */
     int chained;
@@ -203,7 +221,9 @@ struct generator {
     uint64_t seed, episode;
     uint32_t only; /* bits of STEP_..., 0: all */
     int n;         /* steps */
-    bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks;
+    bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks, watches;
+    int rings;         /* still to be made */
+    uint64_t ring;     /* where the last one is */
     uint64_t recent[32];
     uint32_t recents;
     uint32_t value;
@@ -220,6 +240,9 @@ void generate_result(struct generator *g, const struct step *s, int64_t result);
 
 void cover_call(struct tally *t, const struct step *s, int64_t result,
                 const struct mw_stats *before, const struct mw_stats *after);
+void cover_before(const struct step *s); /* a call or a store */
+void cover_access(struct tally *t, uint64_t addr, enum met met, bool store);
+void cover_copy(struct tally *t, const struct step *s, int64_t copied);
 void cover_print(const struct tally *t);
 void cover_add(struct tally *to, const struct tally *from);
 int cover_reasons(void);
@@ -245,6 +268,7 @@ bool detect_placement(void);
 
 /* Runs a list of steps in a process of its own. True: both agree. (work.c) */
 bool trial(struct slot *slot, bool strict);
+void count_cpu(struct slot *slot);
 void shrink(struct slot *slot);
 
 /* What one Linux answers to a list of steps, and what it leaves behind. */

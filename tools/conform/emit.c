@@ -32,9 +32,11 @@ static int place_of(int i, uint64_t a, uint64_t *from)
 {
     for (int k = i - 1; k >= 0; k--) {
         const struct step *s = &ep->step[k];
-        uint64_t len = s->kind == STEP_MREMAP ? s->more : s->len;
+        uint64_t len = s->kind == STEP_MREMAP ? s->more
+                       : s->kind == STEP_RING ? sys.ring_bytes
+                                              : s->len;
         int64_t r = want[0].result[k];
-        if ((s->kind != STEP_MMAP && s->kind != STEP_MREMAP) || r <= 0 || in_arena((uint64_t)r))
+        if ((s->kind != STEP_MMAP && s->kind != STEP_MREMAP && s->kind != STEP_RING) || r <= 0 || in_arena((uint64_t)r))
             continue;
         if ((uint64_t)r == s->addr || (s->kind == STEP_MREMAP && (uint64_t)r == s->to))
             continue;
@@ -73,8 +75,10 @@ static void put_length(uint64_t n)
 
 static void put_mmap(int i, const struct step *s)
 {
-    static const char *const name[FILES] = { "file", "small_file", "read_only_file",
-                                             "write_only_file", "a_pipe" };
+    static const char *const name[FILES_TO_MAP] = {
+        "file", "small_file", "read_only_file", "write_only_file", "a_pipe", "dev_zero",
+        "append_file", "noexec_file", "proc_file",
+    };
     fprintf(f, "syscall(SYS_mmap, ");
     put_address(i, s->addr);
     fprintf(f, ", ");
@@ -158,7 +162,11 @@ static void put_call(int i, const struct step *s)
     case STEP_SEAL: put_range_call(i, s, "462 /* mseal */", 0, true); break;
     case STEP_ADVISE:
         put_range_call(i, s, "SYS_madvise",
-                       s->flags == MW_VM_DONTCOPY ? 10 : s->flags == MW_VM_DONTDUMP ? 16 : 1, true);
+                       s->flags == MW_VM_DONTCOPY     ? 10
+                       : s->flags == MW_VM_DONTDUMP   ? 16
+                       : s->flags == MW_VM_WIPEONFORK ? 18
+                                                      : 1,
+                       true);
         break;
     case STEP_LIMIT: put_limit(s); break;
     case STEP_CAPS: fprintf(f, "capabilities(%d)", s->flags != 0); break;
@@ -167,6 +175,14 @@ static void put_call(int i, const struct step *s)
         break;
     case STEP_FILL: fprintf(f, "fill_up(%" PRIu64 ")", s->len); break;
     case STEP_FORK: fprintf(f, "go_on_as_a_child()"); break;
+    case STEP_RING: fprintf(f, "make_ring()"); break;
+    case STEP_WATCH:
+        fprintf(f, "watch(");
+        put_address(i, s->addr);
+        fprintf(f, ", ");
+        put_length(s->len);
+        fprintf(f, ")");
+        break;
     default: fprintf(f, "0");
     }
 }
@@ -179,7 +195,8 @@ static void put_steps(void)
         fprintf(f, "    /* %s */\n    result[%d] = ", text, i);
         put_call(i, &ep->step[i]);
         if (ep->step[i].kind < STEP_CALLS || ep->step[i].kind == STEP_SEAL ||
-            ep->step[i].kind == STEP_ADVISE || ep->step[i].kind == STEP_FUTURE)
+            ep->step[i].kind == STEP_ADVISE || ep->step[i].kind == STEP_FUTURE ||
+            ep->step[i].kind == STEP_RING)
             fprintf(f, ";\n    if (result[%d] == -1)\n        result[%d] = -errno", i, i);
         fprintf(f, ";\n");
     }
@@ -192,6 +209,8 @@ static void put_result(int i, int64_t r)
     const struct step *s = &ep->step[i];
     if (s->kind < STEP_CALLS && r < 0 && r > -4096 && strcmp(mw_errno_name((int)-r), "E?") != 0)
         fprintf(f, "-%s", mw_errno_name((int)-r));
+    else if (s->kind == STEP_RING && r > 0)
+        fprintf(f, "CHOSEN");
     else if ((s->kind == STEP_MMAP || s->kind == STEP_MREMAP) && r > 0 && !in_arena((uint64_t)r) &&
              (uint64_t)r != s->addr && (uint64_t)r != s->to)
         fprintf(f, "CHOSEN");
@@ -203,8 +222,6 @@ static void put_result(int i, int64_t r)
 
 static void put_layout(const struct expectation *w)
 {
-    static const char *const kind[FILES] = { "file", "small_file", "read_only_file",
-                                             "write_only_file", "pipe" };
     for (int i = 0; i < w->areas; i++) {
         const struct seen *a = &w->area[i];
         int64_t from = (int64_t)(a->start - ARENA) / (int64_t)PAGE;
@@ -214,7 +231,7 @@ static void put_layout(const struct expectation *w)
                 from + (int64_t)((a->end - a->start) / PAGE), a->prot & 1 ? 'r' : '-',
                 a->prot & 2 ? 'w' : '-', a->prot & 4 ? 'x' : '-', a->prot & 8 ? 's' : 'p');
         if (a->file >= 0)
-            fprintf(f, ":%s@%" PRIu64, kind[a->file], a->offset / PAGE);
+            fprintf(f, ":%s@%" PRIu64, file_name[a->file], a->offset / PAGE);
         else if (a->file == AREA_SHARED_ANONYMOUS)
             fprintf(f, ":shared@%" PRIu64, a->offset / PAGE);
     }
@@ -254,6 +271,15 @@ static bool uses(enum step_kind kind)
         if (ep->step[i].kind == kind)
             return true;
     return false;
+}
+
+/* Files, rings and watches with rules of their own. */
+static bool uses_special(void)
+{
+    for (int i = 0; i < ep->n; i++)
+        if (ep->step[i].file >= FILE_ZERO)
+            return true;
+    return uses(STEP_RING) || uses(STEP_WATCH);
 }
 
 static void put_texts(void)
@@ -304,7 +330,11 @@ bool emit_program(const struct slot *slot, const char *path, uint64_t seed, uint
     fprintf(f, "};\n%s", emit_helpers);
     if (uses(STEP_BRK))
         fputs(emit_heap, f);
+    if (uses_special())
+        fputs(emit_special, f);
     fputs(emit_main, f);
+    if (uses_special())
+        fprintf(f, "    open_special();\n");
     if (uses(STEP_BRK))
         fprintf(f, "    move_heap(A(%" PRId64 "));\n", (int64_t)((HEAP - ARENA) / PAGE));
     put_steps();

@@ -55,7 +55,10 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->huge = one_in(g, 4);
     g->seals = sys.seal && one_in(g, 24);
     g->forks = sys.fork_ok && one_in(g, 24);
-    g->fills = sys.look == LOOK_QUERY && sys.max_map_count <= 70000 && one_in(g, 2500);
+    g->watches = sys.watch && one_in(g, 12);
+    g->rings = sys.ring_bytes && !g->forks && one_in(g, 32) ? 1 + (int)below(g, 3) : 0;
+    g->fills = (one_in(g, 5000) || episode % 5000 == 7) && sys.look == LOOK_QUERY &&
+               sys.max_map_count <= 70000;
     for (int i = 0; i < 32; i++)
         remember(g, ARENA + below(g, WINDOW) * PAGE);
 }
@@ -194,12 +197,21 @@ static bool harmless(uint64_t addr, uint64_t len)
     return !sys_precious(page, rounded(len));
 }
 
+/* A move of several mappings begins even where its range does not end within user space. */
+static bool begins_in_own(uint64_t addr, uint64_t len)
+{
+    uint64_t page = addr & ~(PAGE - 1);
+    return rounded(len) != 0 && rounded(len) <= TASK_END / 2 && page > TASK_END - rounded(len) &&
+           sys_precious(page, TASK_END - page);
+}
+
 static bool harmless_mremap(const struct step *s)
 {
     uint64_t old = s->len > PAGE ? s->len : PAGE;
     if (s->addr % PAGE != 0)
         return true;
-    if (s->addr < TASK_END && (!harmless(s->addr, PAGE) || (!harmless(s->addr, old) && !impossible(s->addr, old))))
+    if (s->addr < TASK_END && (!harmless(s->addr, PAGE) || begins_in_own(s->addr, old) ||
+                               (!harmless(s->addr, old) && !impossible(s->addr, old))))
         return false;
     return !(s->flags & (MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP)) || s->to % PAGE != 0 ||
            harmless(s->to, s->more ? s->more : PAGE);
@@ -241,6 +253,8 @@ bool step_is_safe(const struct step *s)
         return false;
     switch (s->kind) {
     case STEP_MMAP:
+        if (!sys_has_file(s->file))
+            return false;
         return !(s->flags & (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE)) || s->addr % PAGE != 0 ||
                harmless(s->addr, s->len);
     case STEP_MUNMAP:
@@ -262,6 +276,7 @@ bool step_is_safe(const struct step *s)
         return sys.status || s->prot > MW_LIMIT_DATA || s->flags;
     case STEP_SEAL:
     case STEP_ADVISE:
+    case STEP_WATCH:
         return is_piece(s);
     default:
         return true;
@@ -293,6 +308,16 @@ static uint32_t mmap_flags(struct generator *g)
     return flags & ~MW_MAP_HUGETLB;
 }
 
+/* Files with rules of their own. */
+static void special_file(struct generator *g, struct step *s)
+{
+    s->file = (int8_t)(FILE_ZERO + below(g, FILES_TO_MAP - FILE_ZERO));
+    if (s->file == FILE_PROC && s->more >= 1u << 30)
+        s->more = 0; /* where a file of /proc ends is its file system's own matter */
+    if (s->file == FILE_ZERO && rounded(s->len) > 1u << 30)
+        s->len = 5 * PAGE; /* shared, it is charged as anonymous memory is, after all else */
+}
+
 static void make_mmap(struct generator *g, struct step *s)
 {
     s->flags = mmap_flags(g);
@@ -307,6 +332,8 @@ static void make_mmap(struct generator *g, struct step *s)
             s->more = (s->addr - ARENA) & 0xfffff000u;
         if (g->hostile && one_in(g, 30))
             s->more = hostile(g);
+        if (one_in(g, 8))
+            special_file(g, s);
     }
     if (s->file == FILE_NONE ? !one_in(g, 60) : one_in(g, 60))
         s->flags |= MW_MAP_ANONYMOUS;
@@ -330,6 +357,10 @@ static void make_mremap(struct generator *g, struct step *s)
         if (one_in(g, 3))
             s->addr += below(g, (v.end - v.start) / PAGE) * PAGE;
         s->len = v.end - s->addr;
+    }
+    if (g->ring && one_in(g, 8)) {
+        s->addr = g->ring + (one_in(g, 4) ? PAGE : 0);
+        s->len = g->ring + sys.ring_bytes - s->addr;
     }
     if (one_in(g, 24))
         s->len = 0;
@@ -420,6 +451,17 @@ static void make_limit(struct generator *g, struct step *s)
         s->len = UINT64_MAX;
 }
 
+static void make_advice(struct generator *g, struct step *s)
+{
+    static const uint32_t flag[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP, MW_VM_WIPEONFORK };
+    struct mw_vma v;
+    s->kind = STEP_ADVISE;
+    s->flags = flag[below(g, g->forks ? 3 : 2)];
+    if (s->flags == MW_VM_WIPEONFORK && model_next_vma(s->addr, &v) &&
+        (v.object != NULL || v.flags & MW_VM_DROPPABLE))
+        s->flags = MW_VM_DONTDUMP; /* the advice is for anonymous memory */
+}
+
 /* Circumstances, rare or at the start. Nothing fits: a check. */
 static void make_other(struct generator *g, int i, struct step *s)
 {
@@ -434,11 +476,12 @@ static void make_other(struct generator *g, int i, struct step *s)
         s->kind = STEP_SEAL;
     else if (g->forks && !g->forked && i > 20)
         s->kind = STEP_FORK;
-    else if (one_in(g, 3) && some_piece(g, s)) {
-        static const uint32_t flag[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP };
-        s->kind = STEP_ADVISE;
-        s->flags = flag[below(g, 2)];
-    }
+    else if (g->rings > 0 && one_in(g, 2))
+        s->kind = STEP_RING, g->rings--;
+    else if (g->watches && !g->forked && one_in(g, 2) && some_piece(g, s))
+        s->kind = STEP_WATCH;
+    else if (one_in(g, 3) && some_piece(g, s))
+        make_advice(g, s);
     if (s->kind == STEP_FUTURE && !sys.privileged)
         s->kind = STEP_COUNTERS;
 }
@@ -503,6 +546,9 @@ void generate_result(struct generator *g, const struct step *s, int64_t result)
         if (s->kind == STEP_MREMAP && s->to % PAGE == 0)
             remember(g, s->to);
     }
-    if (result > 0)
-        remember(g, (uint64_t)result);
+    if (result <= 0)
+        return;
+    remember(g, (uint64_t)result);
+    if (s->kind == STEP_RING || (s->kind == STEP_MREMAP && s->addr == g->ring))
+        g->ring = (uint64_t)result;
 }

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* The kernel's PROCMAP_QUERY (6.11), which older headers lack. */
@@ -78,12 +79,13 @@ void sys_changed(void)
 
 /* ---- mappings ---- */
 
-static int file_of_inode(uint64_t inode, bool named, bool shared)
+static int file_of_inode(uint64_t inode, uint64_t device, bool named, bool shared)
 {
     if (inode == 0 && !named)
         return shared ? AREA_SHARED_ANONYMOUS : AREA_ANONYMOUS;
     for (int i = 0; i < FILES; i++)
-        if (i != FILE_PIPE && sys_files.inode[i] == inode)
+        if (sys_files.inode[i] != 0 && sys_files.inode[i] == inode &&
+            (sys_files.device[i] == 0 || sys_files.device[i] == device))
             return i;
     return shared ? AREA_SHARED_ANONYMOUS : AREA_OTHER;
 }
@@ -100,7 +102,8 @@ static bool next_by_query(uint64_t addr, struct seen *out)
     out->end = q.vma_end;
     out->offset = q.vma_offset;
     out->prot = (uint32_t)(q.vma_flags & 15u);
-    out->file = file_of_inode(q.inode, false, (q.vma_flags & 8u) != 0);
+    out->file = file_of_inode(q.inode, makedev(q.dev_major, q.dev_minor), false,
+                              (q.vma_flags & 8u) != 0);
     return true;
 }
 
@@ -122,21 +125,22 @@ static const char *hex(const char *p, uint64_t *out)
 /* One line of maps; the start of the next. *name: what follows the inode. */
 static const char *maps_line(const char *p, struct seen *out, const char **name)
 {
-    uint64_t ignored, inode = 0;
+    uint64_t major, minor, inode = 0;
     p = hex(p, &out->start);
     p = hex(p + (*p == '-'), &out->end);
     p += *p == ' ';
     out->prot = (p[0] == 'r' ? 1u : 0) | (p[1] == 'w' ? 2u : 0) | (p[2] == 'x' ? 4u : 0) |
                 (p[3] == 's' ? 8u : 0);
     p = hex(p + 5, &out->offset);
-    p = hex(p + 1, &ignored);
-    p = hex(p + (*p == ':'), &ignored);
+    p = hex(p + 1, &major);
+    p = hex(p + (*p == ':'), &minor);
     for (p += *p == ' '; *p >= '0' && *p <= '9'; p++)
         inode = inode * 10 + (uint64_t)(*p - '0');
     while (*p == ' ')
         p++;
     *name = p;
-    out->file = file_of_inode(inode, strncmp(p, "/dev/zero", 9) == 0, (out->prot & 8) != 0);
+    out->file = file_of_inode(inode, makedev((unsigned)major, (unsigned)minor),
+                              strncmp(p, "/dev/zero", 9) == 0, (out->prot & 8) != 0);
     while (*p && *p != '\n')
         p++;
     return p + (*p == '\n');
@@ -473,6 +477,7 @@ void sys_probe(void)
     prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul);
     sys.exec_only = has_exec_only();
     sys.seal = sys_raw(NR_MSEAL, 1, 0, 0, 0, 0, 0) == -MW_EINVAL;
+    sys_probe_special();
     sys.fork_ok = true;
     sys.exact = true;
 }

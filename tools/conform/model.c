@@ -100,6 +100,10 @@ static int read_page(void *ctx, uint64_t index, void *page)
 
 static const struct mw_object_ops file_ops = { .read = read_page };
 
+static const uint32_t object_flags[FILES] = {
+    [FILE_ZERO] = MW_OBJ_ANON | MW_OBJ_OWN_PLACE | MW_OBJ_THP_PLACE, [FILE_RING] = MW_OBJ_DONTEXPAND,
+};
+
 static bool open_objects(void)
 {
     /* the file system of pipes is noexec since 6.18 (6.17 measured without) */
@@ -108,10 +112,16 @@ static bool open_objects(void)
         [FILE_RW] = MW_FILE_READ | MW_FILE_WRITE, [FILE_SMALL] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_RO] = MW_FILE_READ, [FILE_WO] = MW_FILE_WRITE,
         [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | noexec,
+        [FILE_ZERO] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE,
+        [FILE_APPEND] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_APPEND,
+        [FILE_NOEXEC] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
+        [FILE_PROC] = MW_FILE_READ | MW_FILE_NOMMAP | MW_FILE_NOEXEC,
+        [FILE_RING] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
     };
     for (int i = 0; i < FILES; i++) {
         model.file[i].mode = mode[i];
-        if (mw_object_create(&port, frames, &file_ops, &file_mark[i], file_bytes(i), 0,
+        if (mw_object_create(&port, frames, &file_ops, &file_mark[i],
+                             i == FILE_RING ? sys.ring_bytes : file_bytes(i), object_flags[i],
                              &model.file[i].object) != 0)
             return false;
     }
@@ -198,11 +208,26 @@ const char *model_close(void)
 
 /* ---- steps ---- */
 
+/* /dev/zero, mapped shared: each time an object of its own. */
+static int64_t map_shared_zero(const struct step *s)
+{
+    struct mw_file file = model.file[FILE_ZERO];
+    int64_t r;
+    if (mw_object_create(&port, frames, NULL, NULL, (s->len + PAGE - 1) & ~(PAGE - 1), 0,
+                         &file.object) != 0)
+        return -MW_ENOSYS;
+    r = mw_mmap(model.space, s->addr, s->len, s->prot, s->flags, &file, s->more, &model.why);
+    mw_object_put(file.object);
+    return r;
+}
+
 static int64_t call_step(const struct step *s)
 {
     struct mw_space *space = model.space;
     switch (s->kind) {
     case STEP_MMAP:
+        if (s->file == FILE_ZERO && s->flags & MW_MAP_SHARED && !(s->flags & MW_MAP_ANONYMOUS))
+            return map_shared_zero(s);
         return mw_mmap(space, s->addr, s->len, s->prot, s->flags,
                        s->file == FILE_NONE ? NULL : &model.file[s->file], s->more, &model.why);
     case STEP_MUNMAP:
@@ -222,13 +247,28 @@ bool model_not_modelled(int64_t result)
            (model.why.err == MW_ENOMEM && strcmp(mw_why_name(&model.why), "no_memory") == 0);
 }
 
-/* Whether a write there may reach a file. */
+static int file_of_object(const struct mw_object *object)
+{
+    void *ctx;
+    if (object == NULL)
+        return AREA_ANONYMOUS;
+    ctx = mw_object_ctx(object);
+    if (ctx == NULL)
+        return AREA_SHARED_ANONYMOUS;
+    if (ctx == &other_mark)
+        return AREA_OTHER;
+    return ctx == &file_mark[FILE_RING] ? AREA_SHARED_ANONYMOUS : (int)((int *)ctx - file_mark);
+}
+
+/* Which files a write there may reach. */
 static void note_dirty(uint64_t addr, uint64_t len)
 {
     struct mw_vma v;
-    for (uint64_t a = addr; !model.dirty && mw_find_vma(model.space, a, &v) && v.start < addr + len;
-         a = v.end)
-        model.dirty = v.object != NULL && v.flags & MW_VM_MAYSHARE;
+    for (uint64_t a = addr; mw_find_vma(model.space, a, &v) && v.start < addr + len; a = v.end) {
+        int file = file_of_object(v.object);
+        if (file >= 0 && v.flags & MW_VM_MAYSHARE)
+            model.dirty |= 1u << file;
+    }
 }
 
 static int64_t copy_step(const struct step *s)
@@ -273,43 +313,86 @@ static int64_t fill_step(const struct step *s)
     return 0;
 }
 
-/*
- * A space like a forked child's: the same mappings, their private pages
- * inherited, each with an identity of its own.
- */
+/* ---- fork: a space like the child's, which the engine has no call for ---- */
+
+#define MOST_INHERITED 1024u /* pages; where more may be, the child's bytes are not known */
+#define ACCESS (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY)
+
+/* The private pages of one of the parent's mappings, where they are not what a first read finds. */
+static bool inherit_pages(struct mw_space *child, const struct mw_vma *v)
+{
+    static unsigned char was[PAGE], is[PAGE];
+    for (uint64_t a = v->start; a < v->end; a += PAGE) {
+        if (mw_read(model.space, a, was, PAGE, NULL) != PAGE ||
+            (mw_read(child, a, is, PAGE, NULL) == PAGE && memcmp(was, is, PAGE) == 0))
+            continue;
+        if (mw_write(child, a, was, PAGE, NULL) != PAGE)
+            return false;
+    }
+    return true;
+}
+
+/* One mapping; its pages go through where protection would not let them. */
+static bool inherit(struct mw_space *child, const struct mw_vma *parents, uint64_t identity,
+                    uint64_t *pages)
+{
+    struct mw_vma v = *parents;
+    bool copied;
+    v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT | MW_VM_UFFD);
+    v.anon = v.anon == 0 || v.flags & MW_VM_WIPEONFORK ? 0 : identity | MW_ANON_FORKED;
+    copied = v.anon != 0 && model.bytes;
+    *pages += copied ? (v.end - v.start) / PAGE : 0;
+    if (!copied || *pages > MOST_INHERITED) {
+        model.bytes = model.bytes && !copied;
+        return mw_import(child, &v) == 0;
+    }
+    v.flags = (v.flags & ~ACCESS) | MW_VM_READ | MW_VM_WRITE;
+    if (mw_import(child, &v) != 0 ||
+        mw_import_flags(model.space, v.start, v.end, ACCESS, MW_VM_READ, false) != 0)
+        return false;
+    model.bytes = inherit_pages(child, &v);
+    return mw_import_flags(child, v.start, v.end, ACCESS, parents->flags & ACCESS, false) == 0;
+}
+
 static int64_t fork_step(void)
 {
-    uint64_t identities = 0;
+    uint64_t identities = 0, pages = 0;
     struct mw_config config = *mw_space_config(model.space);
     struct mw_space *child;
     struct mw_stats now;
     struct mw_vma v;
+    mw_stats(model.space, &now);
     if (mw_space_create(&config, &child) != 0)
         return -MW_ENOMEM;
-    for (uint64_t a = 0; mw_find_vma(model.space, a, &v); a = v.end) {
-        if (v.flags & MW_VM_DONTCOPY)
-            continue;
-        v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
-        if (v.anon != 0)
-            v.anon = v.flags & MW_VM_WIPEONFORK ? 0 : ++identities | MW_ANON_FORKED;
-        if (mw_import(child, &v) != 0)
+    for (uint64_t a = 0; mw_find_vma(model.space, a, &v); a = v.end)
+        if (!(v.flags & MW_VM_DONTCOPY) && !inherit(child, &v, ++identities, &pages))
             return -MW_ENOMEM;
-    }
-    mw_stats(model.space, &now);
     if (sys.heap)
         mw_set_brk(child, now.brk_start, now.brk);
     mw_space_destroy(model.space);
     model.space = child;
-    model.bytes = false;
+    model.forked = true;
     model.future = 0;
     return 0;
 }
 
 static int64_t flags_step(const struct step *s)
 {
-    uint64_t set = s->kind == STEP_SEAL ? MW_VM_SEALED : s->flags;
+    uint64_t set = s->kind == STEP_SEAL    ? MW_VM_SEALED
+                   : s->kind == STEP_WATCH ? MW_VM_UFFD
+                                           : s->flags;
     uint64_t clear = set == MW_VM_RAND_READ ? MW_VM_SEQ_READ : 0;
     return mw_import_flags(model.space, s->addr, s->addr + s->len, clear, set, true);
+}
+
+static int64_t ring_step(void)
+{
+    int64_t r = mw_mmap(model.space, 0, sys.ring_bytes, MW_PROT_READ | MW_PROT_WRITE,
+                        MW_MAP_SHARED, &model.file[FILE_RING], 0, &model.why);
+    if (r > 0 && sys.ring_dontcopy)
+        mw_import_flags(model.space, (uint64_t)r, (uint64_t)r + sys.ring_bytes, 0, MW_VM_DONTCOPY,
+                        false);
+    return r;
 }
 
 int64_t model_step(const struct step *s)
@@ -321,6 +404,7 @@ int64_t model_step(const struct step *s)
         return copy_step(s);
     case STEP_SEAL:
     case STEP_ADVISE:
+    case STEP_WATCH:
         return flags_step(s);
     case STEP_LIMIT:
         return limit_step(s);
@@ -335,6 +419,8 @@ int64_t model_step(const struct step *s)
         return fill_step(s);
     case STEP_FORK:
         return fork_step();
+    case STEP_RING:
+        return ring_step();
     default:
         return call_step(s);
     }
@@ -375,15 +461,17 @@ enum met model_load(uint64_t addr, uint32_t *value)
 
 /* ---- looking ---- */
 
-static int file_of_object(const struct mw_object *object)
+bool model_is_private(uint64_t addr)
 {
-    void *ctx;
-    if (object == NULL)
-        return AREA_ANONYMOUS;
-    ctx = mw_object_ctx(object);
-    if (ctx == NULL)
-        return AREA_SHARED_ANONYMOUS;
-    return ctx == &other_mark ? AREA_OTHER : (int)((int *)ctx - file_mark);
+    struct mw_vma v;
+    return mw_find_vma(model.space, addr, &v) && v.start <= addr && v.object == NULL;
+}
+
+bool model_is_opaque(uint64_t addr)
+{
+    struct mw_vma v;
+    return mw_find_vma(model.space, addr, &v) && v.start <= addr &&
+           v.object == model.file[FILE_RING].object;
 }
 
 bool model_next_vma(uint64_t addr, struct mw_vma *out)

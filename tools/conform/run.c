@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* run.c - makes the steps of one episode on both sides and compares. */
-#include "conform.h"
+#include "system.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SCAN_EVERY 32
 #define SCAN_AREAS 400
 
 static struct slot *slot;
 static bool strict;
+static int64_t last_result; /* of a call or io_setup, on both sides */
+static bool rings;  /* they outlive their mappings, in this process */
 static bool locked; /* some memory was locked in this episode */
 static bool counters_known;
 
@@ -145,21 +148,24 @@ static bool same_word(int i, uint64_t addr)
         return true;
     slot->tally.accesses++;
     slot->d.addr = addr;
+    cover_access(&slot->tally, addr, by_engine, false);
     if (by_system != by_engine)
         return differ(i, "the signal of a load", (int64_t)by_system, (int64_t)by_engine);
-    if (by_system == MET_OK && k != e)
+    if (by_system == MET_OK && k != e && !model_is_opaque(addr))
         return differ(i, "bytes", k, e);
     return true;
 }
 
-/* Reads pages of the arena, mapped ones above all. */
-static bool same_bytes(int i)
+/* Reads pages of the arena, mapped ones above all; `most` of them. */
+static bool same_bytes_of(int i, int most, bool (*which)(uint64_t))
 {
     struct mw_vma v;
     int n = 0;
     if (!model.bytes)
         return true;
-    for (uint64_t a = ZONE_LOW; n < 48 && model_next_vma(a, &v) && v.start < FILL; a = v.end) {
+    for (uint64_t a = ZONE_LOW; n < most && model_next_vma(a, &v) && v.start < FILL; a = v.end) {
+        if (which && !which(v.start))
+            continue;
         for (uint64_t p = v.start; p < v.end && p < v.start + 6 * PAGE; p += PAGE, n++)
             if (!same_word(i, p))
                 return false;
@@ -167,6 +173,11 @@ static bool same_bytes(int i)
             return false;
     }
     return true;
+}
+
+static bool same_bytes(int i)
+{
+    return same_bytes_of(i, 48, NULL);
 }
 
 /* ---- steps ---- */
@@ -180,9 +191,11 @@ static bool access_step(int i, const struct step *s)
             return same_word(i, s->addr);
         return true;
     }
+    cover_before(s);
     e = model_store(s->addr, (uint32_t)s->to);
     if (e == MET_OTHER)
         return true;
+    cover_access(&slot->tally, s->addr, e, true);
     k = sys_store(s->addr, (uint32_t)s->to);
     sys_changed();
     return k == e || differ(i, "the signal of a store", (int64_t)k, (int64_t)e);
@@ -246,12 +259,14 @@ static bool call_step(int i, struct step *s)
     int64_t k, e;
     struct mw_stats before, after;
     mw_stats(model.space, &before);
+    cover_before(s);
     if (!both(s, &k, &e)) {
         slot->tally.skipped++;
         return true;
     }
     if (k != e)
         return differ(i, "result", k, e);
+    last_result = e;
     mw_stats(model.space, &after);
     cover_call(&slot->tally, s, e, &before, &after);
     locked = locked || after.locked != 0;
@@ -260,10 +275,70 @@ static bool call_step(int i, struct step *s)
     return true;
 }
 
+/* What the system may refuse for reasons of its own comes first there. */
+static bool asking_step(int i, const struct step *s)
+{
+    int64_t k = sys_step(s), e;
+    if (s->kind == STEP_RING ? k == -MW_EAGAIN : k < 0)
+        return true;
+    rings = rings || s->kind == STEP_RING;
+    last_result = e = model_step(s);
+    if (s->kind == STEP_RING && e < 0)
+        e = -MW_ENOMEM; /* io_setup's word for a mapping that fails, whatever the reason */
+    if (k != e)
+        return differ(i, "result", k, e);
+    return !strict || same_everywhere() || differ(i, "layout", k, e);
+}
+
+/* The child went on and has ended: nothing that is the parent's own may have changed. */
+static bool parent_after_fork(int i, int code)
+{
+    if (code != EXIT_AGREED && code != EXIT_FRESH)
+        _exit(code); /* what differs is the child's */
+    sys_changed();
+    if (!same_everywhere())
+        return differ(i, "the parent's layout after its child", 0, 0);
+    if (!same_bytes_of(i, 96, model_is_private))
+        return false;
+    if (!same_counters(i))
+        return false;
+    count_cpu(slot);
+    _exit(code);
+}
+
+/* Goes on as the child. */
+static bool fork_step(int i, const struct step *s)
+{
+    uint64_t parents;
+    int64_t pid, e;
+    count_cpu(slot);
+    parents = slot->cpu_from;
+    pid = sys_fork();
+    if (pid < 0)
+        return true;
+    if (pid > 0) {
+        int code = sys_wait(pid);
+        slot->cpu_from = parents;
+        return parent_after_fork(i, code);
+    }
+    slot->cpu_from = 0;
+    e = model_step(s);
+    if (e != 0)
+        return differ(i, "the engine could not fork", 0, e);
+    same_counters(-1);
+    if (!same_everywhere())
+        return differ(i, "the child's layout", 0, 0);
+    return same_bytes_of(i, 400, NULL);
+}
+
 static bool other_step(int i, struct step *s)
 {
     int64_t k, e;
     slot->tally.others++;
+    if (s->kind == STEP_RING || s->kind == STEP_WATCH)
+        return asking_step(i, s);
+    if (s->kind == STEP_FORK)
+        return fork_step(i, s);
     if (s->kind == STEP_COUNTERS)
         return same_counters(i);
     if (s->kind == STEP_BYTES)
@@ -272,12 +347,12 @@ static bool other_step(int i, struct step *s)
         return true;
     e = model_step(s);
     k = s->kind == STEP_FUTURE ? 0 : sys_step(s);
+    if (s->kind == STEP_COPY_IN || s->kind == STEP_COPY_OUT)
+        cover_copy(&slot->tally, s, e);
     if (s->kind == STEP_ADVISE && k == -MW_EINVAL) /* a system without it: no more of this */
         return true;
     if (k != e)
         return differ(i, "result", k, e);
-    if (s->kind == STEP_FORK)
-        same_counters(-1);
     return !strict || same_everywhere() || differ(i, "layout", k, e);
 }
 
@@ -306,10 +381,11 @@ static bool all_steps(struct generator *g)
             generate_step(g, i, s);
         if (s->dropped)
             continue;
+        last_result = 0;
         if (!one_step(i, s))
             return false;
         if (g)
-            generate_result(g, s, 0);
+            generate_result(g, s, last_result);
         if (!strict && i % SCAN_EVERY == SCAN_EVERY - 1 && !same_everywhere())
             return differ(i, "layout", 0, 0);
     }
@@ -322,17 +398,17 @@ static bool all_steps(struct generator *g)
 
 bool run_episode(struct slot *of, struct generator *g, bool thorough)
 {
-    static bool dirty;
+    static uint32_t dirty;
     struct counted after;
     const char *left;
     slot = of;
     strict = thorough;
     slot->d.step = -1;
-    locked = false;
+    locked = rings = false;
     if (g)
         slot->episode.n = g->n;
     sys_begin(dirty);
-    dirty = false;
+    dirty = 0;
     if (!model_open())
         return differ(0, "the engine could not start", 0, 0);
     if (!counters_known)
@@ -343,7 +419,7 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     }
     dirty = model.dirty;
     sys_wipe();
-    slot->stale = locked && sys_counters(&after) && after.locked != 0;
+    slot->stale = rings || (locked && sys_counters(&after) && after.locked != 0);
     left = model_close();
     return left == NULL || differ(slot->episode.n - 1, left, 0, 0);
 }

@@ -118,7 +118,7 @@ static bool remap_flags(const char *w, uint32_t *out)
 
 static bool file_of(const char *w, int8_t *out)
 {
-    for (int8_t i = 0; i < FILES; i++)
+    for (int8_t i = 0; i < FILES_TO_MAP; i++)
         if (strcmp(w, file_name[i]) == 0)
             return *out = i, true;
     *out = FILE_NONE;

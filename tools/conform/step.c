@@ -8,11 +8,13 @@
 
 const char *const step_name[STEP_KINDS] = {
     "mmap", "munmap", "mprotect", "mremap", "brk", "store", "load", "copy_in", "copy_out",
-    "mseal", "madvise", "setrlimit", "capabilities", "mlockall", "fill", "fork", "counters",
-    "bytes",
+    "mseal", "madvise", "setrlimit", "capabilities", "mlockall", "fill", "fork",
+    "io_setup", "userfaultfd", "counters", "bytes",
 };
-const char *const file_name[FILES] = { "file", "small_file", "read_only_file", "write_only_file",
-                                       "pipe" };
+const char *const file_name[FILES] = {
+    "file", "small_file", "read_only_file", "write_only_file", "pipe", "dev_zero", "append_file",
+    "noexec_file", "proc_file", "ring",
+};
 const char *const met_name[MET_OTHER + 1] = {
     "ok", "SIGSEGV (not mapped)", "SIGSEGV (not permitted)", "SIGBUS", "another signal",
 };
@@ -130,13 +132,15 @@ void step_text(const struct step *s, char *buf, size_t size)
     case STEP_COPY_IN:
     case STEP_COPY_OUT:
     case STEP_SEAL:
+    case STEP_WATCH:
         snprintf(buf, size, "%s(%s, %" PRIu64 ")", step_name[s->kind], a, s->len);
         break;
     case STEP_ADVISE:
         snprintf(buf, size, "madvise(%s, %" PRIu64 ", %s)", a, s->len,
-                 s->flags == MW_VM_DONTCOPY   ? "MADV_DONTFORK"
-                 : s->flags == MW_VM_DONTDUMP ? "MADV_DONTDUMP"
-                                              : "MADV_RANDOM");
+                 s->flags == MW_VM_DONTCOPY     ? "MADV_DONTFORK"
+                 : s->flags == MW_VM_DONTDUMP   ? "MADV_DONTDUMP"
+                 : s->flags == MW_VM_WIPEONFORK ? "MADV_WIPEONFORK"
+                                                : "MADV_RANDOM");
         break;
     case STEP_LIMIT:
         if (s->len == UINT64_MAX)
@@ -156,6 +160,7 @@ void step_text(const struct step *s, char *buf, size_t size)
         snprintf(buf, size, "fill(%" PRIu64 " mappings)", s->len);
         break;
     case STEP_FORK:
+    case STEP_RING:
     case STEP_COUNTERS:
     case STEP_BYTES:
         snprintf(buf, size, "%s", step_name[s->kind]);
@@ -193,7 +198,7 @@ static bool parse(struct step *s, const char *line)
     if (sscanf(line, "%31s %d %x %x %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, name, &file,
                &s->prot, &s->flags, &s->addr, &s->len, &s->more, &s->to) != 8)
         return false;
-    if (file < FILE_NONE || file >= FILES)
+    if (file < FILE_NONE || file >= FILES_TO_MAP)
         return false;
     s->file = (int8_t)file;
     for (s->kind = 0; s->kind < STEP_KINDS; s->kind++)

@@ -118,7 +118,7 @@ enum met sys_store(uint64_t addr, uint32_t value)
 
 /* ---- files ---- */
 
-static void fill(int fd, uint64_t bytes)
+void sys_fill(int fd, uint64_t bytes)
 {
     static unsigned char text[FILE_PAGES * PAGE];
     for (uint32_t i = 0; i < FILE_PAGES; i++) {
@@ -132,7 +132,7 @@ static void fill(int fd, uint64_t bytes)
         ;
 }
 
-static int new_file(void)
+int sys_new_file(void)
 {
     char name[] = "/tmp/mapwright-conform-XXXXXX";
     int fd = (int)syscall(SYS_memfd_create, "mapwright-conform", 1ul);
@@ -168,10 +168,10 @@ static bool open_file(int which)
         sys_files.fd[which] = ends[0];
         return true;
     }
-    fd = new_file();
+    fd = sys_new_file();
     if (fd < 0 || ftruncate(fd, (off_t)file_bytes(which)) != 0 || fstat(fd, &st) != 0)
         return false;
-    fill(fd, file_bytes(which));
+    sys_fill(fd, file_bytes(which));
     sys_files.inode[which] = st.st_ino;
     sys_files.writable[which] = fd;
     sys_files.fd[which] = which == FILE_RO   ? opened_as(fd, O_RDONLY)
@@ -182,14 +182,20 @@ static bool open_file(int which)
 
 static bool open_files(void)
 {
-    for (int i = 0; i < FILES; i++)
+    for (int i = 0; i < FILE_ZERO; i++)
         if (!open_file(i))
             return false;
-    sys_files.pattern = new_file();
-    sys_files.out = new_file();
+    sys_open_special();
+    sys_files.pattern = sys_new_file();
+    sys_files.out = sys_new_file();
     for (uint32_t i = 0; i < COPY_MAX; i++)
         pattern_text[i] = copy_pattern(i);
     return pwrite(sys_files.pattern, pattern_text, COPY_MAX, 0) == COPY_MAX;
+}
+
+bool sys_has_file(int which)
+{
+    return which == FILE_NONE || (which < FILES_TO_MAP && sys_files.fd[which] >= 0);
 }
 
 /* ---- circumstances ---- */
@@ -245,19 +251,31 @@ static int64_t fill_step(const struct step *s)
     return 0;
 }
 
-/* 0 in the child; the parent never gets this far but for what fork refuses. */
-static int64_t fork_step(void)
+int64_t sys_fork(void)
 {
-    int status = 0;
-    pid_t pid = (pid_t)sys_raw(SYS_fork, 0, 0, 0, 0, 0, 0);
+    int64_t pid = sys_raw(SYS_fork, 0, 0, 0, 0, 0, 0);
     if (pid == 0) {
         alarm(EPISODE_SECONDS);
         sys_reopen();
-        return 0;
     }
-    if (pid > 0)
-        waitpid(pid, &status, 0);
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_DIED);
+    return pid;
+}
+
+int sys_wait(int64_t pid)
+{
+    int status = 0;
+    if (pid > 0 && waitpid((pid_t)pid, &status, 0) != pid)
+        return EXIT_DIED;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_DIED;
+}
+
+/* 0 in the child; the parent never gets this far. */
+static int64_t fork_step(void)
+{
+    int64_t pid = sys_fork();
+    if (pid == 0)
+        return 0;
+    _exit(sys_wait(pid));
 }
 
 /* ---- steps ---- */
@@ -312,9 +330,10 @@ static int64_t future_step(const struct step *s)
 
 static int64_t advise_step(const struct step *s)
 {
-    uint64_t advice = s->flags == MW_VM_DONTCOPY   ? MADV_DONTFORK
-                      : s->flags == MW_VM_DONTDUMP ? MADV_DONTDUMP
-                                                   : MADV_RANDOM;
+    uint64_t advice = s->flags == MW_VM_DONTCOPY     ? MADV_DONTFORK
+                      : s->flags == MW_VM_DONTDUMP   ? MADV_DONTDUMP
+                      : s->flags == MW_VM_WIPEONFORK ? MADV_WIPEONFORK
+                                                     : MADV_RANDOM;
     return sys_raw(SYS_madvise, s->addr, s->len, advice, 0, 0, 0);
 }
 
@@ -340,6 +359,10 @@ int64_t sys_step(const struct step *s)
         return fill_step(s);
     case STEP_FORK:
         return fork_step();
+    case STEP_RING:
+        return sys_ring();
+    case STEP_WATCH:
+        return sys_watch(s->addr, s->len);
     default:
         return call_step(s);
     }
@@ -357,11 +380,11 @@ bool sys_enter(void)
     return sys_list_own();
 }
 
-void sys_begin(bool dirty)
+void sys_begin(uint32_t dirty)
 {
-    if (dirty)
-        for (int i = FILE_RW; i <= FILE_SMALL; i++)
-            fill(sys_files.writable[i], file_bytes(i));
+    for (int i = 0; i < FILES_TO_MAP; i++)
+        if (dirty >> i & 1)
+            sys_fill(sys_files.writable[i], file_bytes(i));
     if (sys.heap)
         sys_move_heap();
 }

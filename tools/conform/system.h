@@ -21,6 +21,7 @@
 struct system_files {
     int fd[FILES], writable[FILES];
     uint64_t inode[FILES];
+    uint64_t device[FILES]; /* 0: any */
     int pattern, out;               /* for the copies */
     int maps, statm, status, smaps; /* windows; kept open, they answer after a loss of rights */
 };
@@ -36,6 +37,15 @@ static inline unsigned char copy_pattern(uint32_t i)
 {
     return (unsigned char)(i * 37u + (i >> 8) * 11u + 5u);
 }
+
+int sys_new_file(void);
+void sys_fill(int fd, uint64_t bytes); /* with what read_page (model.c) says */
+
+/* special.c */
+void sys_open_special(void);
+void sys_probe_special(void);
+int64_t sys_ring(void);
+int64_t sys_watch(uint64_t addr, uint64_t len);
 
 void sys_reopen(void);    /* this process's windows */
 bool sys_move_heap(void); /* into the arena, empty */

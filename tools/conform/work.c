@@ -52,7 +52,7 @@ static bool open_board(void)
 /* Grows the stack now, so that it does not grow between two looks. */
 __attribute__((noinline)) static void use_stack(void)
 {
-    volatile char room[512 << 10];
+    volatile char room[128 << 10];
     for (size_t i = 0; i < sizeof room; i += 1024)
         room[i] = 0;
 }
@@ -63,6 +63,13 @@ static uint64_t cpu_us(void)
     getrusage(RUSAGE_SELF, &u);
     return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000u +
            (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+void count_cpu(struct slot *slot)
+{
+    uint64_t now = cpu_us();
+    slot->tally.cpu_us += now - slot->cpu_from;
+    slot->cpu_from = now;
 }
 
 static void enter(void)
@@ -151,15 +158,15 @@ static bool take(struct slot *slot, const struct options *o)
 static void worker(struct slot *slot, const struct options *o)
 {
     static struct generator g;
+    slot->cpu_from = 0;
     enter();
     slot->chained = 0;
     while (take(slot, o)) {
-        uint64_t cpu = cpu_us();
         generate_begin(&g, o->seed, slot->number, o->only, o->steps);
         alarm(EPISODE_SECONDS);
         bool same = run_episode(slot, &g, false);
         slot->tally.episodes++;
-        slot->tally.cpu_us += cpu_us() - cpu;
+        count_cpu(slot);
         if (!same)
             _exit(EXIT_DIFFERS);
         if (slot->stale || generate_leaves_traces(&g) || g.forked)

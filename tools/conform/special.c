@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * special.c - what has rules of its own: /dev/zero, append-only and noexec
+ * files, files without mmap, io_setup's ring, memory watched by userfaultfd.
+ * What the system or the user lacks is left out.
+ */
+#include "system.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Of a newer kernel than the headers may be. */
+#define NR_FSOPEN 430
+#define NR_FSCONFIG 431
+#define NR_FSMOUNT 432
+#define CONFIG_CREATE 6
+#define ATTRIBUTE_NOEXEC 8
+#define USER_MODE_ONLY 1
+
+#define RING_EVENTS 200
+
+/* ---- files ---- */
+
+/* No name is left behind, for the mount belongs to no namespace. */
+static int open_noexec(void)
+{
+    int context = (int)syscall(NR_FSOPEN, "tmpfs", 0), mount = -1, fd = -1;
+    if (context >= 0 && syscall(NR_FSCONFIG, context, CONFIG_CREATE, 0, 0, 0) == 0)
+        mount = (int)syscall(NR_FSMOUNT, context, 0, ATTRIBUTE_NOEXEC);
+    if (mount >= 0)
+        fd = openat(mount, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (mount >= 0)
+        close(mount);
+    if (context >= 0)
+        close(context);
+    return fd;
+}
+
+/* Its content must be there before. */
+static bool make_append_only(int fd)
+{
+    int flags = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+        return false;
+    flags |= FS_APPEND_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+}
+
+static int open_special(int which)
+{
+    int fd;
+    switch (which) {
+    case FILE_ZERO:
+        return open("/dev/zero", O_RDWR | O_CLOEXEC);
+    case FILE_PROC:
+        return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    case FILE_NOEXEC:
+        fd = open_noexec();
+        break;
+    case FILE_APPEND:
+        fd = sys_new_file();
+        break;
+    default:
+        return -1;
+    }
+    if (fd < 0)
+        return -1;
+    if (ftruncate(fd, (off_t)file_bytes(which)) != 0)
+        return -1;
+    sys_fill(fd, file_bytes(which));
+    return which == FILE_APPEND && !make_append_only(fd) ? -1 : fd;
+}
+
+void sys_open_special(void)
+{
+    struct stat st;
+    for (int i = FILE_ZERO; i < FILES; i++) {
+        int fd = open_special(i);
+        sys_files.fd[i] = sys_files.writable[i] = fd;
+        if (fd < 0 || fstat(fd, &st) != 0 || i == FILE_PROC)
+            continue;
+        sys_files.inode[i] = st.st_ino;
+        sys_files.device[i] = i == FILE_APPEND ? 0 : st.st_dev;
+    }
+}
+
+/* ---- the ring of io_setup(2) ---- */
+
+int64_t sys_ring(void)
+{
+    uint64_t context = 0; /* becomes the ring's address */
+    int64_t r = sys_raw(SYS_io_setup, RING_EVENTS, (uint64_t)(uintptr_t)&context, 0, 0, 0, 0);
+    return r < 0 ? r : (int64_t)context;
+}
+
+static void probe_ring(void)
+{
+    struct seen s;
+    int64_t at = sys_ring();
+    sys.ring_bytes = 0;
+    if (at <= 0)
+        return;
+    if (sys.look != LOOK_PROBE && sys_next((uint64_t)at, &s) && s.start == (uint64_t)at)
+        sys.ring_bytes = s.end - s.start;
+    sys.ring_dontcopy = sys_vm_flags((uint64_t)at) & MW_VM_DONTCOPY;
+    sys_raw(SYS_io_destroy, (uint64_t)at, 0, 0, 0, 0, 0);
+    sys_changed();
+}
+
+/* ---- userfaultfd(2) ---- */
+
+static int open_watch(void)
+{
+    struct uffdio_api api = { .api = UFFD_API, .features = 0 };
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | USER_MODE_ONLY);
+    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* For writes to protected pages, of which there are none: nothing ever waits. */
+int64_t sys_watch(uint64_t addr, uint64_t len)
+{
+    static int fd = -1;
+    struct uffdio_register r = { .range = { addr, len }, .mode = UFFDIO_REGISTER_MODE_WP };
+    if (fd < 0)
+        fd = open_watch();
+    if (fd < 0)
+        return -MW_ENOSYS;
+    return sys_raw(SYS_ioctl, (uint64_t)fd, UFFDIO_REGISTER, (uint64_t)(uintptr_t)&r, 0, 0, 0);
+}
+
+static void probe_watch(void)
+{
+    int fd = open_watch();
+    sys.watch = fd >= 0;
+    if (fd >= 0)
+        close(fd);
+}
+
+void sys_probe_special(void)
+{
+    probe_ring();
+    probe_watch();
+}
