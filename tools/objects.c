@@ -133,12 +133,16 @@ uint32_t objects_flags_of_path(const char *path)
     if (strncmp(path, "/SYSV", 5) == 0 || strncmp(path, "/anon_hugepage", 14) == 0)
         return MW_OBJ_NOMERGE;
     if (strcmp(path, "anon_inode:[io_uring]") == 0)
-        return MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND;
+        return MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND | MW_OBJ_NO_ADDRESS;
+    if (strcmp(path, "anon_inode:[perf_event]") == 0)
+        return MW_OBJ_DONTEXPAND | MW_OBJ_UNCUT;
+    if (strncmp(path, "/[aio]", 6) == 0)
+        return MW_OBJ_DONTEXPAND | MW_OBJ_AIO;
     if (strcmp(path, "/dev/zero") == 0)
         return MW_OBJ_ANON;
     if (strncmp(path, "[vvar", 5) == 0)
-        return MW_OBJ_DONTEXPAND | MW_OBJ_PFNMAP;
+        return MW_OBJ_DONTEXPAND | MW_OBJ_PFNMAP | MW_OBJ_WHOLE;
     if (strcmp(path, "[vdso]") == 0)
-        return MW_OBJ_DONTEXPAND;
+        return MW_OBJ_DONTEXPAND | MW_OBJ_WHOLE;
     return 0;
 }

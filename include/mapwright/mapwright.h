@@ -261,8 +261,12 @@ struct mw_object_ops {
                                    huge page (ext4, xfs, btrfs) */
 #define MW_OBJ_OWN_PLACE 0x10u  /* has a placement routine of its own */
 #define MW_OBJ_ANON 0x20u       /* a private mapping is anonymous memory (/dev/zero) */
-#define MW_OBJ_HUGETLB 0x40u    /* a file of huge pages: page index counts those */
-#define MW_OBJ_HUGETLB_LARGE 0x80u /* with it: of 1 GiB instead of 2 MiB */
+#define MW_OBJ_WHOLE 0x40u      /* a mapping moves as a whole, and can't be cut (the vdso) */
+#define MW_OBJ_NO_ADDRESS 0x80u /* no address may be asked for (io_uring's rings) */
+#define MW_OBJ_UNCUT 0x100u     /* a mapping can't be cut (perf rings) */
+#define MW_OBJ_AIO 0x200u       /* an aio ring */
+#define MW_OBJ_HUGETLB 0x400u   /* a file of huge pages: page index counts those */
+#define MW_OBJ_HUGETLB_LARGE 0x800u /* with it: of 1 GiB instead of 2 MiB */
 
 /*
  * Creates an object of `size` bytes (rounded up to pages for access; SIGBUS

@@ -265,6 +265,16 @@ static int check_charge(const struct mw_space *s, struct request *q, uint64_t ch
     return err;
 }
 
+/* What is in the way can't be unmapped: which error that becomes depends on the version. */
+static int refused(const struct mw_space *s, int err, struct mw_why *why)
+{
+    if (!space_has(s, ROW_MMAP_REFUSED_NOMEM))
+        return err;
+    if (why)
+        why->err = MW_ENOMEM;
+    return -MW_ENOMEM;
+}
+
 /* What is replaced makes room, in the address space and in what is promised. */
 static int check_limits(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
@@ -274,7 +284,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
 
     q->stage = err ? AT_UNMAP : CUT;
     if (err)
-        return err;
+        return refused(s, err, why);
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
         q->v.flags |= MW_VM_NORESERVE;
     err = account_room(s, q->v.flags, pages - gone.pages, NULL, why);

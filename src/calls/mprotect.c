@@ -5,8 +5,9 @@
  * Linux applies it mapping by mapping and stops at the first that refuses, so
  * the decision is made for each as it is reached. Rules MPROT-1..7.
  */
-#include "vma/account.h"
+#include "calls/unmap.h"
 #include "space/fault.h"
+#include "vma/account.h"
 #include "vma/edit.h"
 
 #define PROT_RWX (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC)
@@ -82,7 +83,7 @@ static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t p
     return account_commit(s, pages, why);
 }
 
-static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t pages,
+static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct mw_range at,
                       uint32_t prot, uint64_t *flags, struct mw_why *why)
 {
     *flags = new_flags(s, v, prot);
@@ -92,30 +93,27 @@ static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t
         return why_at(why, WHY_sealed, v->start, v->end);
     if (*flags == v->flags)
         return 0;
-    return recharge(s, v, pages, flags, why);
+    return recharge(s, v, to_pages(s, at.end - at.start), flags, why);
 }
 
-/* A huge page can't be cut; by then a good first cut has been made. */
-static bool cuts_page(struct mw_space *s, uint64_t start, uint64_t end)
+/* What can't be cut; where only the second cut is refused, the first has been made. */
+static int check_cuts(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why)
 {
     const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+    int err = unmap_cuts(s, v, start, end, why);
 
-    if (vma_cuts_page(s, v, start))
-        return true;
-    if (!vma_cuts_page(s, v, end))
-        return false;
-    if (s->tree.count < s->cfg.max_map_count)
+    if (err && !unmap_cuts(s, v, start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
         edit_split(s, start);
-    return true;
+    return err;
 }
 
 static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t old,
                       uint64_t flags, struct mw_why *why)
 {
-    if (flags == old)
-        return 0;
-    if (cuts_page(s, start, end))
-        return why_at(why, WHY_prot_huge_split, start, end);
+    int err = flags == old ? 0 : check_cuts(s, start, end, why);
+
+    if (err || flags == old)
+        return err;
     if (!edit_modify(s, start, end, flags, true))
         return why_fail(why, WHY_prot_split, (struct mw_range){ start, end }, s->tree.count,
                         s->cfg.max_map_count);
@@ -140,7 +138,7 @@ static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint32_t prot
             return why_at(why, WHY_prot_hole, start, end);
         next = min_u64(v->end, end);
         old = v->flags;
-        err = decide_one(s, v, to_pages(s, next - start), prot, &flags, why);
+        err = decide_one(s, v, (struct mw_range){ start, next }, prot, &flags, why);
         if (!err)
             err = commit_one(s, start, next, old, flags, why);
         if (err)

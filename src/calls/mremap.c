@@ -207,7 +207,7 @@ static int check_kind(const struct mw_space *s, const struct remap *r, struct mw
         return why_at(why, WHY_mremap_private_dup, r->v.start, r->v.end);
     if (leaves_behind(r) && (r->v.flags & MUST_NOT_GROW))
         return why_at(why, WHY_mremap_special, r->v.start, r->v.end);
-    if (leaves_behind(r) && (shared || r->v.object) && !space_has(s, ROW_DONTUNMAP_ANY))
+    if (leaves_behind(r) && (shared || !is_anonymous(&r->v)) && !space_has(s, ROW_DONTUNMAP_ANY))
         return why_at(why, WHY_mremap_leave_anon, r->v.start, r->v.end);
     return 0;
 }
@@ -309,6 +309,15 @@ static int decide_tail(const struct mw_space *s, struct remap *r, struct mw_why 
     return err;
 }
 
+/* Is it of a kind that moves as a whole only? */
+static bool moves_whole(const struct mw_space *s, const struct mw_vma *v)
+{
+    uint32_t kind = v->object ? mw_object_flags(v->object) : 0;
+
+    return (kind & MW_OBJ_WHOLE) || ((kind & MW_OBJ_UNCUT) && space_has(s, ROW_SPECIAL_UNCUT)) ||
+           ((kind & MW_OBJ_AIO) && space_has(s, ROW_AIO_MOVES_WHOLE));
+}
+
 static struct place place_of(const struct mw_space *s, const struct remap *r)
 {
     return (struct place){
@@ -338,6 +347,8 @@ static int decide_dest(const struct mw_space *s, struct remap *r, const struct a
         if (err)
             return err;
     }
+    if (kept(r) != r->v.end - r->v.start && moves_whole(s, &r->v))
+        return why_at(why, WHY_mremap_whole, r->v.start, r->v.end);
     at = place_find(s, &p, why);
     if (at < 0)
         return (int)at;
@@ -520,10 +531,30 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
         edit_strip(s, r->old, LOCKS, uncounted(s, r));
 }
 
-static void commit_move(struct mw_space *s, const struct remap *r)
+/*
+ * What was watched by userfaultfd is not at its new place. It merges there as
+ * long as it is, with others that are watched, and these lose their watch too;
+ * since 7.3 it stays alone.
+ */
+static void insert_moved(struct mw_space *s, const struct remap *r)
 {
     struct mw_vma v = moved(r);
     bool apart = leaves_behind(r) && (relocates(r) || space_has(s, ROW_DONTUNMAP_STAYS_APART));
+
+    if ((v.flags & MW_VM_UFFD) && !space_has(s, ROW_MOVE_UNWATCHES_NEIGHBOUR)) {
+        v.flags &= ~MW_VM_UFFD;
+        edit_add(s, &v);
+        return;
+    }
+    edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
+    if (relocates(r)) /* it has merged as if it were untouched, and is not */
+        edit_touch(s, tree_find(&s->tree, r->new));
+    if (v.flags & MW_VM_UFFD)
+        edit_strip(s, r->new, MW_VM_UFFD, EDIT_SPARE_ALL);
+}
+
+static void commit_move(struct mw_space *s, const struct remap *r)
+{
     bool goes = r->old_size && !leaves_behind(r);
 
     if (relocates(r) && goes)
@@ -532,11 +563,7 @@ static void commit_move(struct mw_space *s, const struct remap *r)
         edit_split(s, r->old);
         edit_split(s, r->old + r->old_size);
     }
-    edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
-    if (relocates(r)) /* it has merged as if it were untouched, and is not */
-        edit_touch(s, tree_find(&s->tree, r->new));
-    if (v.flags & MW_VM_UFFD) /* and with it what it has merged with */
-        edit_strip(s, r->new, MW_VM_UFFD, true);
+    insert_moved(s, r);
     pmap_move(&s->pmap, r->old, r->new, kept(r));
     if (!r->reserved)
         pmap_unreserve(&s->pmap);

@@ -22,15 +22,31 @@ int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint6
     return 0;
 }
 
-static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_why *why)
+/* Would cutting `v` at `at` cut what can't be cut at all? */
+static bool cuts_whole(const struct mw_space *s, const struct mw_vma *v, uint64_t at)
 {
-    if (v->flags & MW_VM_SEALED)
-        return why_at(why, WHY_sealed, v->start, v->end);
+    return v->object && (mw_object_flags(v->object) & (MW_OBJ_WHOLE | MW_OBJ_UNCUT)) &&
+           at > v->start && at < v->end && space_has(s, ROW_SPECIAL_UNCUT);
+}
+
+int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end,
+               struct mw_why *why)
+{
     if (vma_cuts_page(s, v, start))
         return why_at(why, WHY_huge_split, start, start);
     if (vma_cuts_page(s, v, end))
         return why_at(why, WHY_huge_split, end, end);
+    if (cuts_whole(s, v, start) || cuts_whole(s, v, end))
+        return why_at(why, WHY_uncut, v->start, v->end);
     return 0;
+}
+
+static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
+                      uint64_t end, struct mw_why *why)
+{
+    if (v->flags & MW_VM_SEALED)
+        return why_at(why, WHY_sealed, v->start, v->end);
+    return unmap_cuts(s, v, start, end, why);
 }
 
 int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct account_sum *sum,
@@ -68,6 +84,7 @@ int unmap_refused(struct mw_space *s, uint64_t start, int err)
     if (err == -MW_ENOMEM || !space_has(s, ROW_REFUSED_LEAVES_CUT))
         return err;
     if (v && v->start < start && !(v->flags & MW_VM_SEALED) && !vma_cuts_page(s, v, start) &&
+        !cuts_whole(s, v, start) &&
         tree_reserve(&s->tree, EDIT_SPLIT))
         edit_split(s, start);
     return err;

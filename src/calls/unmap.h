@@ -10,6 +10,10 @@
 int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct account_sum *sum,
                  struct mw_why *why);
 
+/* May `v` be cut at `start` and `end`, where they lie inside? 0 or -EINVAL. */
+int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end,
+               struct mw_why *why);
+
 /*
  * A refusal, `err`, of unmap_decide becomes the call's: Linux may by then have
  * cut the first mapping (a defect, imitated where the space asks). Returns err.

@@ -156,6 +156,9 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
 
     if (p->length > task)
         return why_amount(why, WHY_no_room, p->length, task);
+    if (p->object && (mw_object_flags(p->object) & MW_OBJ_NO_ADDRESS) &&
+        (p->hint || (p->flags & MW_MAP_FIXED)) && space_has(s, ROW_RING_HAS_NO_ADDRESS))
+        return why_at(why, WHY_no_address, p->hint, p->hint);
     if (p->flags & MW_MAP_FIXED) {
         at = p->hint;
         if (at > 0 - (uint64_t)ERRNO_MAX - 1)

@@ -488,7 +488,7 @@ static void alone(void **state)
         }
 }
 
-/* ---- watched by userfaultfd: where it is, not what it is (MREMAP-41) ---- */
+/* ---- watched by userfaultfd: where it is, not what it is (MREMAP-42) ---- */
 
 static uint64_t watched(const struct bench *b, int64_t page)
 {
