@@ -39,7 +39,7 @@ static void expect_rule(int64_t result, int err, const char *rule, const struct 
         assert_string_equal(mw_why_rule(why), rule);
 }
 
-/* MUNMAP-4, MMAP-25, MREMAP-44: before 6.1 only a move of a part is refused. */
+/* MUNMAP-4, MMAP-26, MREMAP-44: before 6.1 only a move of a part is refused. */
 static void special_is_not_cut(void **state)
 {
     static const struct { uint32_t version; int cut, by_mmap; } c[] = {

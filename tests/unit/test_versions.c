@@ -501,7 +501,10 @@ static void watched_moves(void **state)
 {
     struct bench b;
     (void)state;
-    start(&b, V617);
+    bench_config(&b, 12, 1024);
+    b.config.linux_version = V617;
+    b.config.options |= MW_OPT_DEFECTS; /* MREMAP-43 */
+    bench_open(&b);
     draw(&b, "aaaa......aaaa");
     mw_import_flags(b.space, at(&b, 0), at(&b, 14), 0, MW_VM_UFFD, true);
     /* it merges as if it still were, and then nothing of the whole is */
@@ -520,7 +523,7 @@ static void watched_moves(void **state)
     bench_close(&b);
 }
 
-/* ---- /dev/zero, privately: anonymous memory with a file's name (MMAP-25) ---- */
+/* ---- /dev/zero, privately: anonymous memory with a file's name (MMAP-27) ---- */
 
 static uint64_t offset_at(const struct bench *b, int64_t page)
 {
