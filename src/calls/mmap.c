@@ -359,8 +359,8 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
         return err;
     if (!q->file) {
         kind |= q->level == 3 ? MW_OBJ_HUGETLB_LARGE : 0;
-        if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL, add_ceil(q->offset, q->length),
-                             kind, &q->made))
+        if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL,
+                             add_ceil(q->v.offset, q->length), kind, &q->made))
             return why_plain(why, WHY_no_memory);
         q->v.object = q->made;
     }

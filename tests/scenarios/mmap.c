@@ -714,3 +714,12 @@ SCENARIO(mmap_droppable_under_mlockall)
     lay(w);
     count(w);
 }
+
+/* the offset of an anonymous mapping counts for nothing, not even for its size (MMAP-2, FAULT-3) */
+SCENARIO(mmap_anonymous_offset_is_no_size)
+{
+    do_mmap(w, at(0), 2 * PAGE, RW, SHARED | ANON | FIXED, NO_FILE, 952 * PAGE);
+    move(w, 0, 2, 4, 0, 0);
+    data(w, 0, 4);
+    lay(w);
+}
