@@ -39,6 +39,7 @@ help:
 ## make            build/mapwright, build/libmapwright.a, build/libmapwright.so
 ## make demo       install what is missing, build, check real programs
 ## make test       install what is missing, run every test
+## make test-kernels   the engine against other Linux versions, in QEMU
 ## make install    into PREFIX (/usr/local), below DESTDIR if that is set
 ## make clean      remove build/
 ## Variables: CC=gcc|clang  CFLAGS="-O2 -g"  EXTRA="-fsanitize=..."  WERROR=1  B=build
@@ -83,6 +84,10 @@ demo:
 
 test:
 	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' scripts/test
+
+.PHONY: test-kernels
+test-kernels:
+	@MAKE='$(MAKE)' B='$(B)' scripts/kernels
 
 PREFIX ?= /usr/local
 install: all

@@ -59,7 +59,7 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t fl
         f |= MW_VM_GROWSDOWN;
     if (flags & MW_MAP_LOCKED)
         f |= MW_VM_LOCKED;
-    if (flags & MW_MAP_SYNC)
+    if ((flags & MW_MAP_SYNC) && space_has(s, ROW_SHARED_VALIDATE))
         f |= MW_VM_SYNC; /* kept even where it means nothing, so such mappings do not merge */
     if ((flags & MW_MAP_STACK) && (s->cfg.options & MW_OPT_THP) && space_has(s, ROW_STACK_NOHUGEPAGE))
         f |= MW_VM_NOHUGEPAGE;
@@ -188,9 +188,17 @@ static int check_shared_file(struct request *q, struct mw_why *why)
     return 0;
 }
 
+/* MAP_SHARED, MAP_PRIVATE, ...; 0: none that this Linux has. */
+static uint32_t map_type(const struct mw_space *s, const struct request *q)
+{
+    uint32_t type = q->flags & TYPE_MASK;
+
+    return type == MW_MAP_SHARED_VALIDATE && !space_has(s, ROW_SHARED_VALIDATE) ? 0 : type;
+}
+
 static int check_file(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
-    uint32_t type = q->flags & TYPE_MASK, mode = file_mode(q);
+    uint32_t type = map_type(s, q), mode = file_mode(q);
     uint64_t last = mode & (MW_FILE_NOMMAP | MW_FILE_DEVICE) ? UINT64_MAX : FILE_MAX;
     int err = 0;
 
@@ -233,7 +241,7 @@ static int check_droppable(const struct mw_space *s, struct request *q, struct m
 static int check_anonymous(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     q->v.offset = q->v.start;
-    switch (q->flags & TYPE_MASK) {
+    switch (map_type(s, q)) {
     case MW_MAP_PRIVATE:
         return 0;
     case MW_MAP_DROPPABLE:
@@ -308,6 +316,8 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
 {
     int err = check_arguments(s, q, why);
 
+    if (!space_has(s, ROW_FIXED_NOREPLACE))
+        q->flags &= ~MW_MAP_FIXED_NOREPLACE; /* unknown flags are ignored: a hint */
     if (!err)
         err = choose_address(s, q, why);
     if (err)

@@ -25,7 +25,7 @@ static bool allowed(uint64_t flags, uint32_t access)
 /* Is there room for a stack that begins at `start`, above `prev`? */
 static bool stack_has_room(const struct mw_space *s, const struct mw_vma *prev, uint64_t start)
 {
-    uint64_t gap = s->cfg.stack_gap << s->cfg.page_shift;
+    uint64_t gap = stack_guard(s);
     bool accessible = prev && (prev->flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC));
 
     if (start < max_u64(max_u64(s->cfg.min_addr, s->cfg.min_hint), page_size(s)))

@@ -62,7 +62,7 @@ int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages,
 
     if (total > as)
         return why_amount(why, WHY_limit_as, total, as);
-    if (account_is_data(flags) && data > limit)
+    if (account_is_data(flags) && data > limit && space_has(s, ROW_DATA_LIMIT_COUNTS))
         return why_amount(why, WHY_limit_data, data, limit);
     return 0;
 }
@@ -80,6 +80,8 @@ int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes, struc
 {
     uint64_t want = add_ceil(s->locked, to_pages(s, bytes));
 
+    if (space_has(s, ROW_LOCK_SUM_WRAPS))
+        want = to_pages(s, (s->locked << s->cfg.page_shift) + bytes);
     if (!(flags & MW_VM_LOCKED) || (s->cfg.caps & MW_CAP_IPC_LOCK))
         return 0;
     if (want <= to_pages(s, s->cfg.limit_memlock))

@@ -51,12 +51,20 @@ static inline bool is_anonymous(const struct mw_vma *v)
            (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
 }
 
+/* What a growing stack keeps free below it, in bytes. */
+static inline uint64_t stack_guard(const struct mw_space *s)
+{
+    uint64_t pages = s->cfg.stack_gap;
+
+    if (!space_has(s, ROW_STACK_GUARD_GAP))
+        pages = min_u64(pages, 1);
+    return pages << s->cfg.page_shift;
+}
+
 /* Where room below `v` ends: its start, less a growing stack's guard. */
 static inline uint64_t room_end(const struct mw_space *s, const struct mw_vma *v)
 {
-    uint64_t guard = s->cfg.stack_gap << s->cfg.page_shift;
-
-    return v->flags & MW_VM_GROWSDOWN ? sub_floor(v->start, guard) : v->start;
+    return v->flags & MW_VM_GROWSDOWN ? sub_floor(v->start, stack_guard(s)) : v->start;
 }
 
 /* The level of the page-table entries that map a VMA's pages: 1, or 2 and 3 for huge ones. */

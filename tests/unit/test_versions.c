@@ -368,6 +368,97 @@ static void heap_and_droppable(void **state)
     }
 }
 
+/* What manual pages date before 5.10: MMAP-7, MMAP-3, MMAP-23, LIMIT-4, PLACE-5. */
+static int64_t map_at(struct bench *b, int page, uint32_t prot, uint32_t flags)
+{
+    return mw_mmap(b->space, at(b, page), 2 * b->page, prot, flags | MW_MAP_ANONYMOUS, NULL, 0,
+                   NULL);
+}
+
+static void noreplace(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct bench b;
+        start(&b, known ? MW_LINUX(4, 17) : MW_LINUX(4, 16));
+        draw(&b, "rr");
+        int64_t r = map_at(&b, 1, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED_NOREPLACE);
+        if (known)
+            assert_int_equal(r, -MW_EEXIST);
+        else
+            assert_true(r > 0 && r != (int64_t)at(&b, 1));
+        assert_int_equal(map_at(&b, 4, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED_NOREPLACE), at(&b, 4));
+        bench_close(&b);
+    }
+}
+
+static void validate_and_sync(void **state)
+{
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct mw_why why;
+        struct bench b;
+        start(&b, known ? MW_LINUX(4, 15) : MW_LINUX(4, 14));
+        int64_t r = mw_mmap(b.space, at(&b, 10), b.page, RO_,
+                            MW_MAP_SHARED_VALIDATE | MW_MAP_FIXED, &b.file, 0, &why);
+        assert_int_equal(r, known ? (int64_t)at(&b, 10) : -MW_EINVAL);
+        if (!known)
+            assert_string_equal(mw_why_rule(&why), "MMAP-3");
+        mw_munmap(b.space, at(&b, 10), b.page, NULL);
+        map_at(&b, 0, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED);
+        map_at(&b, 2, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED | MW_MAP_SYNC);
+        expect_row(&b, known ? "aa|aa" : "aaaa", "MAP_SYNC");
+        bench_close(&b);
+    }
+}
+
+static void data_limit(void **state)
+{
+    (void)state;
+    for (int counts = 0; counts < 2; counts++) {
+        struct bench b;
+        start(&b, counts ? MW_LINUX(4, 7) : MW_LINUX(4, 6));
+        mw_set_limit(b.space, MW_LIMIT_DATA, b.page);
+        assert_int_equal(map_at(&b, 0, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED),
+                         counts ? -MW_ENOMEM : (int64_t)at(&b, 0));
+        bench_close(&b);
+    }
+}
+
+static void stack_guard(void **state)
+{
+    (void)state;
+    for (int gap = 0; gap < 2; gap++) {
+        struct bench b;
+        start(&b, gap ? MW_LINUX(4, 12) : MW_LINUX(4, 11));
+        map_at(&b, 20, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED | MW_MAP_GROWSDOWN);
+        int64_t r = map_at(&b, 17, RW_, MW_MAP_PRIVATE);
+        assert_int_equal(r == (int64_t)at(&b, 17), !gap);
+        r = map_at(&b, 18, RW_, MW_MAP_PRIVATE);
+        assert_true(r > 0 && r != (int64_t)at(&b, 18));
+        bench_close(&b);
+    }
+}
+
+/* LIMIT-1: before 6.1 the sum of what is locked may wrap. */
+static void lock_sum(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct bench b;
+        bench_config(&b, 12, 128);
+        b.config.linux_version = i == 0 ? V510 : V61;
+        b.config.options |= i == 2 ? 0 : MW_OPT_DEFECTS;
+        b.config.limit_memlock = 4 * b.page;
+        b.config.caps = 0;
+        bench_open(&b);
+        map_at(&b, 0, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED | MW_MAP_LOCKED);
+        assert_int_equal(mw_mremap(b.space, at(&b, 1), b.page, 0 - b.page, 0, 0, NULL),
+                         i == 0 ? -MW_ENOMEM : -MW_EAGAIN);
+        bench_close(&b);
+    }
+}
+
 /* ---- huge pages: taken over by import ---- */
 
 static void import_huge(struct bench *b, struct mw_object **o)
@@ -588,6 +679,8 @@ int main(void)
         cmocka_unit_test(locked_defects), cmocka_unit_test(locked_pieces),
         cmocka_unit_test(asks_above), cmocka_unit_test(charge_of_replaced),
         cmocka_unit_test(unaccounted_defect),
+        cmocka_unit_test(noreplace), cmocka_unit_test(validate_and_sync),
+        cmocka_unit_test(data_limit), cmocka_unit_test(stack_guard), cmocka_unit_test(lock_sum),
         cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
