@@ -131,7 +131,7 @@ bool sys_has_file(int which); /* after sys_enter */
 
 /* Before and after an episode. `dirty`: one bit for each file that was written to. */
 void sys_begin(uint32_t dirty);
-void sys_wipe(void);
+bool sys_wipe(void); /* false: something of the system's stays, until the process ends */
 
 int64_t sys_step(const struct step *s);
 int64_t sys_fork(void);    /* 0: in the child */

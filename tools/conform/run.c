@@ -12,7 +12,6 @@
 static struct slot *slot;
 static bool strict;
 static int64_t last_result; /* of a call or io_setup, on both sides */
-static bool rings;  /* they outlive their mappings, in this process */
 static bool locked; /* some memory was locked in this episode */
 static bool counters_known;
 
@@ -281,7 +280,6 @@ static bool asking_step(int i, const struct step *s)
     int64_t k = sys_step(s), e;
     if (s->kind == STEP_RING ? k == -MW_EAGAIN : k < 0)
         return true;
-    rings = rings || s->kind == STEP_RING;
     last_result = e = model_step(s);
     if (s->kind == STEP_RING && e < 0)
         e = -MW_ENOMEM; /* io_setup's word for a mapping that fails, whatever the reason */
@@ -404,7 +402,7 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     slot = of;
     strict = thorough;
     slot->d.step = -1;
-    locked = rings = false;
+    locked = false;
     if (g)
         slot->episode.n = g->n;
     sys_begin(dirty);
@@ -418,8 +416,8 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
         return false;
     }
     dirty = model.dirty;
-    sys_wipe();
-    slot->stale = rings || (locked && sys_counters(&after) && after.locked != 0);
+    slot->stale = !sys_wipe();
+    slot->stale = slot->stale || (locked && sys_counters(&after) && after.locked != 0);
     left = model_close();
     return left == NULL || differ(slot->episode.n - 1, left, 0, 0);
 }

@@ -26,19 +26,17 @@
 
 /* ---- files ---- */
 
-/* No name is left behind, for the mount belongs to no namespace. */
-static int open_noexec(void)
+static int noexec_mount = -1;
+
+/* Nothing is left behind, for the mount belongs to no namespace. */
+static void mount_noexec(void)
 {
-    int context = (int)syscall(NR_FSOPEN, "tmpfs", 0), mount = -1, fd = -1;
-    if (context >= 0 && syscall(NR_FSCONFIG, context, CONFIG_CREATE, 0, 0, 0) == 0)
-        mount = (int)syscall(NR_FSMOUNT, context, 0, ATTRIBUTE_NOEXEC);
-    if (mount >= 0)
-        fd = openat(mount, "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (mount >= 0)
-        close(mount);
-    if (context >= 0)
-        close(context);
-    return fd;
+    int context = (int)syscall(NR_FSOPEN, "tmpfs", 0);
+    if (context < 0)
+        return;
+    if (syscall(NR_FSCONFIG, context, CONFIG_CREATE, 0, 0, 0) == 0)
+        noexec_mount = (int)syscall(NR_FSMOUNT, context, 0, ATTRIBUTE_NOEXEC);
+    close(context);
 }
 
 /* Its content must be there before. */
@@ -60,7 +58,9 @@ static int open_special(int which)
     case FILE_PROC:
         return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     case FILE_NOEXEC:
-        fd = open_noexec();
+        fd = noexec_mount < 0
+                 ? -1
+                 : openat(noexec_mount, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         break;
     case FILE_APPEND:
         fd = sys_new_file();
@@ -91,11 +91,27 @@ void sys_open_special(void)
 
 /* ---- the ring of io_setup(2) ---- */
 
+static int rings; /* made, and not ended */
+
 int64_t sys_ring(void)
 {
     uint64_t context = 0; /* becomes the ring's address */
     int64_t r = sys_raw(SYS_io_setup, RING_EVENTS, (uint64_t)(uintptr_t)&context, 0, 0, 0, 0);
+    rings += r == 0;
     return r < 0 ? r : (int64_t)context;
+}
+
+/* Ends those that are still mapped where they think they are. False: some live on. */
+bool sys_end_rings(void)
+{
+    struct mw_vma v;
+    int made = rings;
+    for (uint64_t a = 0; made > 0 && model_next_vma(a, &v); a = v.end)
+        if (model_is_opaque(v.start) &&
+            sys_raw(SYS_io_destroy, v.start, 0, 0, 0, 0, 0) == 0)
+            made--;
+    rings = 0;
+    return made == 0;
 }
 
 static void probe_ring(void)
@@ -109,6 +125,7 @@ static void probe_ring(void)
         sys.ring_bytes = s.end - s.start;
     sys.ring_dontcopy = sys_vm_flags((uint64_t)at) & MW_VM_DONTCOPY;
     sys_raw(SYS_io_destroy, (uint64_t)at, 0, 0, 0, 0, 0);
+    rings = 0;
     sys_changed();
 }
 
@@ -147,6 +164,7 @@ static void probe_watch(void)
 
 void sys_probe_special(void)
 {
+    mount_noexec();
     probe_ring();
     probe_watch();
 }

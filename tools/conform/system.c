@@ -398,11 +398,13 @@ static void reset_limits(void)
 }
 
 /* Unmaps all that the engine knows to be mapped, but for the program's own. */
-void sys_wipe(void)
+bool sys_wipe(void)
 {
     struct mw_vma v;
+    bool ended;
     set_effective(true);
     reset_limits();
+    ended = sys_end_rings();
     if (model.future)
         sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
     sys_raw(SYS_munmap, ZONE_LOW, ZONE_HIGH - ZONE_LOW, 0, 0, 0, 0);
@@ -412,4 +414,5 @@ void sys_wipe(void)
             sys_raw(SYS_munmap, start, v.end - start, 0, 0, 0, 0);
     }
     sys_changed();
+    return ended;
 }

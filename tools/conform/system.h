@@ -45,6 +45,7 @@ void sys_fill(int fd, uint64_t bytes); /* with what read_page (model.c) says */
 void sys_open_special(void);
 void sys_probe_special(void);
 int64_t sys_ring(void);
+bool sys_end_rings(void);
 int64_t sys_watch(uint64_t addr, uint64_t len);
 
 void sys_reopen(void);    /* this process's windows */
