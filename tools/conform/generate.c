@@ -274,6 +274,8 @@ bool step_is_safe(const struct step *s)
         return harmless(s->addr, s->len ? s->len : 4) ? s->addr < FILL : s->addr >= TASK_END;
     case STEP_LIMIT: /* these two count from what is in use */
         return sys.status || s->prot > MW_LIMIT_DATA || s->flags;
+    case STEP_FILL: /* made present, these would use up the engine's frames */
+        return !(model.future & MW_FUTURE_LOCK) || model.future & MW_FUTURE_ONFAULT;
     case STEP_SEAL:
     case STEP_ADVISE:
     case STEP_WATCH:
