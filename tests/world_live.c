@@ -693,6 +693,7 @@ static void prepare(struct session *s)
 {
     struct map_query q = { .size = sizeof q, .query_flags = MAP_QUERY_OR_NEXT };
     alarm(SCENARIO_SECONDS);
+    prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul); /* a huge page is present and touched as a whole */
     live.files = 0;
     open_windows();
     live.query = ioctl(live.maps, MAP_QUERY, &q) == 0;
