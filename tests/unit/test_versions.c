@@ -256,7 +256,7 @@ static void asks_above(void **state)
         }
 }
 
-/* HUGETLB-1: before 6.12 what is in the way is gone when the commit charge is asked for. */
+/* MMAP-25: before 6.12 what is in the way is gone when the commit charge is asked for. */
 static void charge_of_replaced(void **state)
 {
     static const struct {
