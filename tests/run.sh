@@ -82,6 +82,7 @@ random() {
     counted diff_random --seed "${RANDOM_SEED:-1}" --calls "${RANDOM_CALLS:-300000}"
     counted fuzz_calls --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
     counted fuzz_port --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
+    counted hostile --seed "${RANDOM_SEED:-1}" --calls "${HOSTILE_CALLS:-200000}"
 }
 
 # end to end: what fails, what is skipped and why, and the counts

@@ -35,7 +35,7 @@ ifneq ($(findstring -fsanitize,$(EXTRA) $(CFLAGS)),)
 TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain
 endif
 
-check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(TEST_PROGRAMS)
+check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile $(TEST_PROGRAMS)
 
 check-unit: $(TEST_UNITS) $(TEST_TOOL_UNITS)
 	B=$(B) tests/run.sh unit
@@ -43,7 +43,7 @@ check-scenarios: $(TEST_PLAIN) $(B)/tests/scenarios
 	B=$(B) tests/run.sh scenarios
 check-fault: $(TEST_FAULTS)
 	B=$(B) tests/run.sh fault
-check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port
+check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh random
 # the tool itself is the Makefile's
 check-tool: $(TEST_PROGRAMS)
@@ -101,6 +101,9 @@ $(B)/tests/diff_random_plain: $(call plain,$(B)/tests/tests/fuzz/diff_random.o $
 	$(CC) -o $@ $^
 
 $(B)/tests/fuzz_%: $(B)/tests/tests/fuzz/fuzz_%.o $(TEST_CORE)
+	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^
+
+$(B)/tests/hostile: $(B)/tests/tests/fuzz/hostile.o $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^
 
 # With clang's fuzzer: make CC=clang $(B)/tests/fuzz_calls_libfuzzer

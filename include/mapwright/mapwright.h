@@ -364,8 +364,8 @@ void mw_set_huge_pages(struct mw_space *space, uint64_t pages);
  *   ENODEV    a file that can't be mapped
  *   EOPNOTSUPP a flag that MAP_SHARED_VALIDATE does not know
  */
-int64_t mw_mmap(struct mw_space *space, uint64_t addr, uint64_t length, uint32_t prot,
-                uint32_t flags, const struct mw_file *file, uint64_t offset,
+int64_t mw_mmap(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t prot,
+                uint64_t flags, const struct mw_file *file, uint64_t offset,
                 struct mw_why *why);
 
 /*
@@ -380,7 +380,7 @@ int64_t mw_munmap(struct mw_space *space, uint64_t addr, uint64_t length, struct
  * EPERM) what lies before stays changed, as on Linux. EINVAL: unaligned
  * address, unknown bits, PROT_GROWSDOWN on a mapping that does not grow.
  */
-int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint32_t prot,
+int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t prot,
                     struct mw_why *why);
 
 /*
@@ -562,7 +562,8 @@ int mw_import(struct mw_space *space, const struct mw_vma *vma);
 /*
  * Changes the flags of every mapping inside [start, end) exactly to
  * (flags & ~clear) | set, without limit checks and, with `merge`, merging as
- * the kernel does after a change of flags. EINVAL: unaligned. ENOMEM.
+ * the kernel does after a change of flags. EINVAL: unaligned, or a border inside
+ * a huge page. ENOMEM.
  */
 int mw_import_flags(struct mw_space *space, uint64_t start, uint64_t end, uint64_t clear,
                     uint64_t set, bool merge);

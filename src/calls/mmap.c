@@ -27,7 +27,7 @@
 /* What the caller asks for, and what comes of it. */
 struct request {
     uint64_t addr, length, offset;
-    uint32_t prot, flags;
+    uint64_t prot, flags;
     const struct mw_file *file;
     struct mw_object *made;   /* for a shared anonymous mapping, or one of huge pages */
     uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
@@ -46,7 +46,7 @@ static uint64_t vm_flags_of_object(const struct mw_object *o)
            (kind & MW_OBJ_PFNMAP ? MW_VM_PFNMAP | MW_VM_IO : 0);
 }
 
-static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t flags)
+static uint64_t vm_flags_of(const struct mw_space *s, uint64_t prot, uint64_t flags)
 {
     uint64_t f = prot & (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC);
 
@@ -69,9 +69,9 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint32_t prot, uint32_t fl
 /* ---- decide ---------------------------------------------------------------------- */
 
 /* The level of the huge pages that MAP_HUGETLB names by their size; 0: there are none such. */
-static uint32_t huge_level(const struct mw_space *s, uint32_t flags)
+static uint32_t huge_level(const struct mw_space *s, uint64_t flags)
 {
-    uint32_t shift = flags >> MW_MAP_HUGE_SHIFT;
+    uint32_t shift = (uint32_t)(flags >> MW_MAP_HUGE_SHIFT) & 63;
 
     for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
         if (!shift || frame_shift_of(s->cfg.page_shift, level) == shift)
@@ -90,7 +90,7 @@ static int check_huge(const struct mw_space *s, struct request *q, struct mw_why
             return why_plain(why, WHY_hugetlb_file);
         q->level = huge_level(s, q->flags);
         if (!q->level)
-            return why_amount(why, WHY_hugetlb_size, q->flags >> MW_MAP_HUGE_SHIFT, 0);
+            return why_amount(why, WHY_hugetlb_size, (q->flags >> MW_MAP_HUGE_SHIFT) & 63, 0);
     }
     mask = (1ull << frame_shift_of(s->cfg.page_shift, q->level)) - 1;
     if (q->level > 1)
@@ -204,8 +204,8 @@ static int check_file(const struct mw_space *s, struct request *q, struct mw_why
 
     if (to_pages(s, q->offset) > to_pages(s, last - q->length))
         return why_plain(why, WHY_offset_overflow);
-    if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~KNOWN_FLAGS))
-        return why_amount(why, WHY_flag_unknown, q->flags & ~KNOWN_FLAGS, 0);
+    if (type == MW_MAP_SHARED_VALIDATE && (q->flags & ~(uint64_t)KNOWN_FLAGS))
+        return why_amount(why, WHY_flag_unknown, q->flags & ~(uint64_t)KNOWN_FLAGS, 0);
     if (type == MW_MAP_SHARED || type == MW_MAP_SHARED_VALIDATE)
         err = check_shared_file(q, why);
     else if (type != MW_MAP_PRIVATE)
@@ -408,8 +408,8 @@ static void finish(struct mw_space *s, const struct request *q)
         fault_populate(s, q->v.start, q->v.end);
 }
 
-int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint32_t prot,
-                uint32_t flags, const struct mw_file *file, uint64_t offset, struct mw_why *why)
+int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
+                uint64_t flags, const struct mw_file *file, uint64_t offset, struct mw_why *why)
 {
     struct request q = { .addr = addr, .length = length, .offset = offset,
                          .prot = prot, .flags = flags, .file = file };

@@ -14,7 +14,7 @@
 #define GROWS (MW_PROT_GROWSDOWN | MW_PROT_GROWSUP)
 
 static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t length,
-                           uint32_t prot, uint64_t *end, struct mw_why *why)
+                           uint64_t prot, uint64_t *end, struct mw_why *why)
 {
     *end = addr + round_up(s, length);
     if ((prot & GROWS) == GROWS)
@@ -25,13 +25,13 @@ static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t len
         return 0;
     if (*end <= addr)
         return why_fail(why, WHY_prot_wraps, (struct mw_range){ addr, addr }, length, 0);
-    if (prot & ~(PROT_RWX | MW_PROT_SEM | GROWS))
+    if (prot & ~(uint64_t)(PROT_RWX | MW_PROT_SEM | GROWS))
         return why_amount(why, WHY_prot_unknown, prot, 0);
     return 0;
 }
 
 /* PROT_GROWSDOWN extends the range to the start of a growing mapping. */
-static int check_start(const struct mw_space *s, uint64_t *start, uint64_t end, uint32_t prot,
+static int check_start(const struct mw_space *s, uint64_t *start, uint64_t end, uint64_t prot,
                        struct mw_why *why)
 {
     const struct mw_vma *v = tree_at(tree_find(&s->tree, *start));
@@ -52,13 +52,13 @@ static int check_start(const struct mw_space *s, uint64_t *start, uint64_t end, 
 }
 
 /* The flags that `v` gets; what the caller may not have is refused. */
-static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, uint32_t prot)
+static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, uint64_t prot)
 {
     uint64_t access = prot & PROT_RWX;
 
     if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ) && (v->flags & MW_VM_MAYEXEC))
         access |= MW_VM_EXEC;
-    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && (prot & ~GROWS) == MW_PROT_EXEC)
+    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && (prot & ~(uint64_t)GROWS) == MW_PROT_EXEC)
         access |= MW_VM_EXEC_ONLY;
     return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY)) | access;
 }
@@ -84,7 +84,7 @@ static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t p
 }
 
 static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct mw_range at,
-                      uint32_t prot, uint64_t *flags, struct mw_why *why)
+                      uint64_t prot, uint64_t *flags, struct mw_why *why)
 {
     *flags = new_flags(s, v, prot);
     if (*flags & ~(*flags >> 4) & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC))
@@ -126,7 +126,7 @@ static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t
 }
 
 /* From mapping to mapping, up to the first that is missing or refuses. */
-static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint32_t prot,
+static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint64_t prot,
                  struct mw_why *why)
 {
     while (start < end) {
@@ -148,7 +148,7 @@ static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint32_t prot
     return 0;
 }
 
-int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint32_t prot,
+int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
                     struct mw_why *why)
 {
     uint64_t end;

@@ -141,6 +141,8 @@ static int adjust_huge(const struct mw_space *s, struct remap *r, struct mw_why 
         return 0;
     r->old_size = (r->old_size + mask) & ~mask;
     r->new_size = (r->new_size + mask) & ~mask;
+    if (!r->new_size) /* it has wrapped: before 6.17 nobody has looked at it yet */
+        return why_amount(why, WHY_mremap_new_size_huge, UINT64_MAX, s->cfg.task_size);
     if (r->old & mask)
         return why_at(why, WHY_mremap_huge_align, r->old, r->old);
     if (r->new & mask)

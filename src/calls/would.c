@@ -10,11 +10,11 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
 
     switch (c->name) {
     case MW_CALL_MMAP:
-        return mw_mmap(s, a[0], a[1], (uint32_t)a[2], (uint32_t)a[3], c->file, a[5], why);
+        return mw_mmap(s, a[0], a[1], a[2], a[3], c->file, a[5], why);
     case MW_CALL_MUNMAP:
         return mw_munmap(s, a[0], a[1], why);
     case MW_CALL_MPROTECT:
-        return mw_mprotect(s, a[0], a[1], (uint32_t)a[2], why);
+        return mw_mprotect(s, a[0], a[1], a[2], why);
     case MW_CALL_BRK:
         return (int64_t)mw_brk(s, a[0], why);
     case MW_CALL_MREMAP:

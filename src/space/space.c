@@ -280,6 +280,13 @@ static void import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint6
     }
 }
 
+static bool cuts_huge_page(const struct mw_space *s, uint64_t at)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, at));
+
+    return v && vma_cuts_page(s, v, at);
+}
+
 int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t clear,
                     uint64_t set, bool merge)
 {
@@ -290,6 +297,8 @@ int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t c
     space_enter(s);
     if (start >= end)
         ;
+    else if (cuts_huge_page(s, start) || cuts_huge_page(s, end))
+        err = -MW_EINVAL;
     else if (!tree_reserve(&s->tree, 2 * EDIT_MODIFY))
         err = -MW_ENOMEM;
     else

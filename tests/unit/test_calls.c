@@ -581,6 +581,29 @@ static void not_modelled(void **state)
     bench_close(&b);
 }
 
+/* all 64 bits of an argument count (MPROT-1, MMAP-14, MREMAP-1), or none above the known ones */
+static void high_bits(void **state)
+{
+    const uint64_t high = 1ull << 32;
+    struct mw_why why;
+    struct bench b;
+    (void)state;
+    bench_start(&b);
+    draw(&b, "aa");
+    assert_int_equal(mw_mprotect(b.space, at(&b, 0), b.page, RO_ | high, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MPROT-1");
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MAY_ | high, 0, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-1");
+    assert_int_equal(mw_mmap(b.space, at(&b, 4), b.page, RW_ | high, FIXED_ | high, NULL, 0, &why),
+                     at(&b, 4));
+    expect_row(&b, "aa..a", "ignored");
+    assert_int_equal(mw_mmap(b.space, at(&b, 6), b.page, RW_,
+                             MW_MAP_SHARED_VALIDATE | MW_MAP_FIXED | high, &b.file, 0, &why),
+                     -MW_EOPNOTSUPP);
+    assert_string_equal(mw_why_rule(&why), "MMAP-14");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,7 +616,7 @@ int main(void)
         cmocka_unit_test(every_reason), cmocka_unit_test(errno_names),
         cmocka_unit_test(placement), cmocka_unit_test(placement_bottom_up),
         cmocka_unit_test(placement_versions), cmocka_unit_test(versions),
-        cmocka_unit_test(not_modelled),
+        cmocka_unit_test(not_modelled), cmocka_unit_test(high_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
