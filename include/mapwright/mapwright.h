@@ -105,6 +105,17 @@ const char *mw_version(void);
 /* The newest version whose behaviour is modelled, and the default. */
 #define MW_LINUX_NEWEST MW_LINUX(7, 3)
 
+/* The oldest one that is told apart from others. */
+#define MW_LINUX_OLDEST MW_LINUX(2, 6)
+
+/*
+ * The versions at which the modelled behaviour changes, ascending: the oldest,
+ * each at which a row of src/linux/version.def begins or ends, and the newest.
+ * A version that is not among them behaves as the nearest one below it does.
+ * Writes at most `room` of them; returns how many there are.
+ */
+size_t mw_linux_versions(uint32_t *versions, size_t room);
+
 #define MW_UNLIMITED UINT64_MAX
 
 /* mw_config.caps */
@@ -451,6 +462,20 @@ struct mw_call {
  */
 int64_t mw_would(const struct mw_space *space, uint32_t linux_version, const struct mw_call *call,
                  struct mw_why *why);
+
+/* What a version answers: as mw_would returns it. */
+struct mw_answer {
+    int64_t result;
+    struct mw_why why;
+};
+
+/*
+ * mw_would for each of `n` versions; answers[i] is what versions[i] says.
+ * Cheaper than asking one by one: a copy is made for each way to answer this
+ * very call, not for each version (SPEC WOULD-2).
+ */
+void mw_would_each(const struct mw_space *space, const uint32_t *versions, size_t n,
+                   const struct mw_call *call, struct mw_answer *answers);
 
 /* ---- access ------------------------------------------------------------- */
 

@@ -23,21 +23,75 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
     return why_plain(why, WHY_not_modelled);
 }
 
-int64_t mw_would(const struct mw_space *s, uint32_t linux_version, const struct mw_call *call,
-                 struct mw_why *why)
+/* Makes the call on a copy; `asked` receives the rows on which its answer stands. */
+static void answer_of(const struct mw_space *s, uint32_t version, const struct mw_call *call,
+                      struct mw_answer *answer, uint64_t *asked)
 {
     struct mw_space *locked = (struct mw_space *)(uintptr_t)s, *copy;
-    int64_t result;
 
-    why_clear(why);
+    why_clear(&answer->why);
+    *asked = 0;
     space_enter(locked);
-    copy = space_clone(s, linux_version);
+    copy = space_clone(s, version);
     space_leave(locked);
-    if (!copy)
-        return why_plain(why, WHY_no_memory);
-    result = perform(copy, call, why);
+    if (!copy) {
+        answer->result = why_plain(&answer->why, WHY_no_memory);
+        return;
+    }
+    copy->asked = asked;
+    answer->result = perform(copy, call, &answer->why);
     space_enter(locked);
     mw_space_destroy(copy); /* lets go of objects that the space maps too */
     space_leave(locked);
-    return result;
+}
+
+int64_t mw_would(const struct mw_space *s, uint32_t linux_version, const struct mw_call *call,
+                 struct mw_why *why)
+{
+    struct mw_answer answer;
+    uint64_t asked;
+
+    answer_of(s, linux_version, call, &answer, &asked);
+    if (why)
+        *why = answer.why;
+    return answer.result;
+}
+
+/* Calls that were made: which answers, for which rows, and the rows that they asked for. */
+enum { MADE_MAX = 32 };
+struct made {
+    const struct mw_answer *answer[MADE_MAX];
+    uint64_t rows[MADE_MAX], asked[MADE_MAX];
+    uint32_t n;
+};
+
+/* The answer of a version that goes the same way as one before; NULL: none did. */
+static const struct mw_answer *known_answer(const struct made *made, uint64_t rows)
+{
+    for (uint32_t i = 0; i < made->n; i++)
+        if (!((rows ^ made->rows[i]) & made->asked[i]))
+            return made->answer[i];
+    return NULL;
+}
+
+void mw_would_each(const struct mw_space *s, const uint32_t *versions, size_t n,
+                   const struct mw_call *call, struct mw_answer *answers)
+{
+    struct made made = { .n = 0 };
+    uint64_t asked;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t rows = version_rows(versions[i], s->cfg.options & MW_OPT_DEFECTS);
+        const struct mw_answer *known = known_answer(&made, rows);
+        if (known) {
+            answers[i] = *known;
+            continue;
+        }
+        answer_of(s, versions[i], call, &answers[i], &asked);
+        if (made.n == MADE_MAX || answers[i].why.reason == WHY_no_memory)
+            continue; /* another copy may find the memory */
+        made.answer[made.n] = &answers[i];
+        made.rows[made.n] = rows;
+        made.asked[made.n++] = asked;
+    }
 }

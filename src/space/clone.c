@@ -20,6 +20,7 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
         }
         edit_add(copy, tree_at(c));
     }
+    copy->asked = s->asked;
     copy->next_anon = s->next_anon;
     copy->brk_start = s->brk_start;
     copy->brk = s->brk;

@@ -16,6 +16,7 @@ enum { FLUSH_MAX = 8 };
 struct mw_space {
     struct mw_config cfg;
     uint64_t rows;        /* the version's rows, one bit each */
+    uint64_t *asked;      /* of a copy: collects the rows that its calls ask for; or NULL */
     struct tree tree;
     struct pmap pmap;
     struct pmap_pool pool; /* of pmap, and of the mirrors' indexes */
@@ -34,6 +35,8 @@ struct mw_space {
 
 static inline bool space_has(const struct mw_space *s, enum version_row row)
 {
+    if (s->asked)
+        *s->asked |= 1ull << row;
     return (s->rows >> row) & 1;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_strict.c - MW_MREMAP_STRICT (STRICT-1, STRICT-2), MW_MREMAP_RELOCATE
- * (RELOCATE-1) and mw_would (WOULD-1).
+ * (RELOCATE-1), mw_would and its like (WOULD-1 to WOULD-3).
  */
 #include "unit.h"
 
 #define STRICT_FIX_ (FIX_ | MW_MREMAP_STRICT)
 #define RELOCATE_FIX_ (FIX_ | MW_MREMAP_RELOCATE)
+
+enum { MOST_VERSIONS = 140 };
 
 static void start(struct bench *b)
 {
@@ -195,12 +197,139 @@ static void asks(void **state)
     bench_close(&b);
 }
 
+/* WOULD-3: ascending, from the oldest to the newest, each boundary of a row that stands for long */
+static void versions(void **state)
+{
+    (void)state;
+    uint32_t list[MOST_VERSIONS] = { 0 };
+    size_t n = mw_linux_versions(list, MOST_VERSIONS), found = 0;
+    assert_in_range(n, 3, MOST_VERSIONS);
+    assert_int_equal(list[0], MW_LINUX_OLDEST);
+    assert_int_equal(list[n - 1], MW_LINUX_NEWEST);
+    for (size_t i = 1; i < n; i++)
+        assert_true(list[i - 1] < list[i]);
+    for (size_t i = 0; i < n; i++)
+        found += list[i] == MW_LINUX(4, 14) || list[i] == MW_LINUX(5, 7) || list[i] == MW_LINUX(6, 17);
+    assert_int_equal(found, 3);
+    uint32_t few[3] = { 0, 0, 1 };
+    assert_int_equal(mw_linux_versions(few, 2), n);
+    assert_int_equal(few[1], list[1]);
+    assert_int_equal(few[2], 1);
+    assert_int_equal(mw_linux_versions(NULL, 0), n);
+}
+
+static uint64_t any(uint64_t n)
+{
+    return (uint64_t)rand() % n;
+}
+
+static struct mw_call any_call(struct bench *b)
+{
+    static const uint64_t flags[] = { 0, MAY_, FIX_, FIX_ | MW_MREMAP_DONTUNMAP,
+                                      MAY_ | MW_MREMAP_DONTUNMAP };
+    static const uint64_t maps[] = { FIXED_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS,
+                                     MW_MAP_SHARED | MW_MAP_ANONYMOUS, MW_MAP_DROPPABLE | MW_MAP_ANONYMOUS,
+                                     FIXED_ | MW_MAP_FIXED_NOREPLACE };
+    uint64_t from = at(b, (int64_t)any(12)), size = any(8) * b->page;
+    struct mw_call c = { .arg = { from, size } };
+    switch (any(4)) {
+    case 0:
+        c.name = MW_CALL_MMAP;
+        c.arg[1] = any(3) ? size : 5 << 20;
+        c.arg[2] = any(8);
+        c.arg[3] = maps[any(5)];
+        break;
+    case 1:
+        c.name = any(2) ? MW_CALL_MUNMAP : MW_CALL_MPROTECT;
+        c.arg[2] = any(4);
+        break;
+    default:
+        c.name = MW_CALL_MREMAP;
+        c.arg[2] = any(3) ? size : any(8) * b->page;
+        c.arg[3] = flags[any(5)];
+        c.arg[4] = at(b, (int64_t)any(24));
+        break;
+    }
+    return c;
+}
+
+/* WOULD-2: of random calls, each answer is the one that its version gives alone */
+static void asks_each(void **state)
+{
+    (void)state;
+    uint32_t list[MOST_VERSIONS];
+    struct mw_answer answers[MOST_VERSIONS];
+    struct mw_why why;
+    size_t n = mw_linux_versions(list, MOST_VERSIONS), differ = 0;
+    srand(1);
+    for (int round = 0; round < 300; round++) {
+        struct bench b;
+        bench_config(&b, 12, 1024);
+        b.config.options |= MW_OPT_DEFECTS;
+        b.config.max_map_count = any(4) ? 65530 : 9;
+        bench_open(&b);
+        draw(&b, round & 1 ? "Aa.aRrr-s|sFfaa" : "aa|AArr..A-aa.s");
+        for (int k = 0; k < 20; k++) {
+            struct mw_call call = any_call(&b);
+            mw_would_each(b.space, list, n, &call, answers);
+            for (size_t i = 0; i < n; i++) {
+                assert_int_equal(answers[i].result, mw_would(b.space, list[i], &call, &why));
+                assert_memory_equal(&answers[i].why, &why, sizeof why);
+                differ += answers[i].result != answers[0].result;
+            }
+        }
+        bench_close(&b);
+    }
+    assert_true(differ > 1000);
+}
+
+/* How many allocations the question takes. */
+static long cost(struct bench *b, const uint32_t *list, size_t n, const struct mw_call *call)
+{
+    struct mw_answer answers[MOST_VERSIONS];
+    enum { PLENTY = 1000000 };
+    b->fail_in = PLENTY;
+    mw_would_each(b->space, list, n, call, answers);
+    long used = PLENTY - b->fail_in;
+    b->fail_in = 0;
+    return used;
+}
+
+/* WOULD-2: what no row has a say in is asked once; a copy that can't be made is an answer of its own */
+static void shares_copies(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_answer answers[MOST_VERSIONS];
+    uint32_t list[MOST_VERSIONS];
+    size_t n = mw_linux_versions(list, MOST_VERSIONS);
+    start(&b);
+    draw(&b, "aa.rr");
+    struct mw_call unmap = { .name = MW_CALL_MUNMAP, .arg = { at(&b, 3), 2 * b.page } };
+    struct mw_call move = { .name = MW_CALL_MREMAP,
+                            .arg = { at(&b, 0), 5 * b.page, 5 * b.page, FIX_, at(&b, 20) } };
+    long once = cost(&b, list, 1, &unmap);
+    assert_true(once > 0);
+    assert_int_equal(cost(&b, list, n, &unmap), once);
+    assert_true(cost(&b, list, n, &move) > once);
+    b.fail_in = 1;
+    mw_would_each(b.space, list, n, &unmap, answers);
+    assert_int_equal(answers[0].result, -MW_ENOMEM);
+    assert_string_equal(mw_why_rule(&answers[0].why), "ENGINE-1");
+    assert_int_equal(answers[1].result, 0);
+    assert_int_equal(answers[n - 1].result, 0);
+    expect_row(&b, "aa.rr", "asked");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several), cmocka_unit_test(several_without_memory),
         cmocka_unit_test(keeps_destination), cmocka_unit_test(relocates),
         cmocka_unit_test(relocates_between), cmocka_unit_test(asks),
+        cmocka_unit_test(versions), cmocka_unit_test(asks_each),
+        cmocka_unit_test(shares_copies),
     };
     return cmocka_run_group_tests_name("strict", tests, NULL, NULL);
 }
