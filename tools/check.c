@@ -26,6 +26,11 @@ static const char usage[] =
     "  --layout=WHEN   when to compare whole layouts: end (of each address space),\n"
     "                  exec (also at each exec), each (after each call), or a number\n"
     "                  of calls. Default: every 100 calls or more, exec and end\n"
+    "  --linux LIST    which calls would another Linux answer differently? LIST: versions\n"
+    "                  such as 5.4,6.1, or all\n"
+    "  --would LIST    the same, as `mapwright replay` has it\n"
+    "  --places        with --linux: a mapping placed elsewhere is different too\n"
+    "  --strict-linux  with --linux: exit with 1 if there is any such call\n"
     "  --draw          a picture of the first mremap that moved or resized something\n"
     "  --json FILE     the report for machines (\"-\": standard output)\n"
     "  --output FILE   the report for people into a file\n"
@@ -50,12 +55,16 @@ struct check {
 };
 
 enum { OPT_LAYOUT = 256, OPT_JSON, OPT_OUTPUT, OPT_STATUS, OPT_NO_SECCOMP, OPT_DRAW, OPT_HELP,
-       OPT_VERSION };
+       OPT_VERSION, OPT_LINUX, OPT_PLACES, OPT_STRICT_LINUX };
 
 static const struct option options[] = {
     { "layout", required_argument, NULL, OPT_LAYOUT },
     { "json", required_argument, NULL, OPT_JSON },
     { "output", required_argument, NULL, OPT_OUTPUT },
+    { "linux", required_argument, NULL, OPT_LINUX },
+    { "would", required_argument, NULL, OPT_LINUX },
+    { "places", no_argument, NULL, OPT_PLACES },
+    { "strict-linux", no_argument, NULL, OPT_STRICT_LINUX },
     { "verbose", no_argument, NULL, 'v' },
     { "quiet", no_argument, NULL, 'q' },
     { "status", no_argument, NULL, OPT_STATUS },
@@ -99,6 +108,15 @@ static int take_option(struct check *check, int option)
         return -1;
     case OPT_OUTPUT:
         check->report.output = optarg;
+        return -1;
+    case OPT_LINUX:
+        return linux_parse_list("check", "--linux", optarg, &check->observation.would.list) ? -1
+                                                                                            : 2;
+    case OPT_PLACES:
+        check->report.places = true;
+        return -1;
+    case OPT_STRICT_LINUX:
+        check->report.strict = true;
         return -1;
     case 'v':
         check->report.verbose = true;
@@ -145,6 +163,12 @@ static int parse(struct check *check, int argc, char **argv)
         fputs("mapwright check: which program?\nTry 'mapwright check --help'.\n", stderr);
         return 2;
     }
+    if (check->observation.would.list.n)
+        check->report.ask = &check->observation.would.list;
+    if ((check->report.places || check->report.strict) && !check->report.ask) {
+        fputs("mapwright check: --places and --strict-linux need --linux\n", stderr);
+        return 2;
+    }
     check->argv = argv + optind;
     return -1;
 }
@@ -160,10 +184,8 @@ static void name_subject(struct check *check)
 
 static void name_linux(struct check *check)
 {
-    uint32_t version = check->observation.system.linux_version;
-
-    snprintf(check->linux_text, sizeof check->linux_text, "%u.%u", version / 1000,
-             version % 1000);
+    linux_name(check->observation.system.linux_version, check->linux_text,
+               sizeof check->linux_text);
 }
 
 static int explain_start(const struct check *check, int err, const char *stage)

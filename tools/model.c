@@ -72,7 +72,8 @@ static bool file_is_huge(const struct mw_object *object)
     return object && (mw_object_flags(object) & MW_OBJ_HUGETLB);
 }
 
-static void call_mmap(struct model *model, const struct event *event, struct model_answer *answer)
+static void request_mmap(struct model *model, const struct event *event,
+                         struct model_request *request)
 {
     struct mw_file file = { NULL, event->file.mode };
     uint64_t addr = event->arg[0];
@@ -85,7 +86,7 @@ static void call_mmap(struct model *model, const struct event *event, struct mod
     }
 
     if (is_placed_at_random(event)) {
-        answer->placed = true;
+        request->placed = true;
         addr = (uint64_t)event->result;
         flags |= MW_MAP_FIXED_NOREPLACE;
     }
@@ -98,36 +99,87 @@ static void call_mmap(struct model *model, const struct event *event, struct mod
     if (flags & MW_MAP_HUGETLB || file_is_huge(file.object)) /* the pool is the kernel's */
         mw_set_huge_pages(model->space,
                           event->result_known && event->result == -MW_ENOMEM ? 0 : MW_UNLIMITED);
-    answer->result = mw_mmap(model->space, addr, event->arg[1], flags32(event->arg[2]), flags,
-                             file.object ? &file : NULL, event->arg[5], &answer->why);
+    request->file = file;
+    request->call = (struct mw_call){
+        .name = MW_CALL_MMAP,
+        .arg = { addr, event->arg[1], flags32(event->arg[2]), flags, 0, event->arg[5] },
+        .file = file.object ? &request->file : NULL,
+    };
 }
 
-/* What the kernel was asked with; answer->result and ->why are the engine's. */
-static void perform(struct model *model, const struct event *event, struct model_answer *answer)
+/* Calls other than mmap: the flags are what needs care. */
+static struct mw_call plain_request(const struct event *event, enum mw_call_name name)
 {
-    const uint64_t *arg = event->arg;
-    struct mw_space *space = model->space;
+    struct mw_call call = { .name = name };
 
+    for (unsigned i = 0; i < 5; i++)
+        call.arg[i] = event->arg[i];
+    if (name == MW_CALL_MPROTECT)
+        call.arg[2] = flags32(event->arg[2]);
+    if (name == MW_CALL_MREMAP)
+        call.arg[3] = flags32(event->arg[3]);
+    return call;
+}
+
+bool model_request(struct model *model, const struct event *event, struct model_request *request)
+{
+    request->placed = false;
     switch (event->call) {
     case CALL_MMAP:
-        call_mmap(model, event, answer);
-        break;
+        request_mmap(model, event, request);
+        return true;
     case CALL_MUNMAP:
-        answer->result = mw_munmap(space, arg[0], arg[1], &answer->why);
-        break;
+        request->call = plain_request(event, MW_CALL_MUNMAP);
+        return true;
     case CALL_MPROTECT:
-    case CALL_PKEY_MPROTECT:
-        answer->result = mw_mprotect(space, arg[0], arg[1], flags32(arg[2]), &answer->why);
-        break;
+        request->call = plain_request(event, MW_CALL_MPROTECT);
+        return true;
     case CALL_BRK:
-        answer->result = (int64_t)mw_brk(space, arg[0], &answer->why);
-        answer->failed = arg[0] && event->result_known && (uint64_t)event->result != arg[0];
-        break;
+        request->call = plain_request(event, MW_CALL_BRK);
+        return true;
+    case CALL_MREMAP:
+        request->call = plain_request(event, MW_CALL_MREMAP);
+        return true;
+    case CALL_PKEY_MPROTECT: /* without a key: mprotect by another name */
+        request->call = plain_request(event, MW_CALL_MPROTECT);
+        return (int)event->arg[3] == -1;
     default:
-        answer->result = mw_mremap(space, arg[0], arg[1], arg[2], flags32(arg[3]), arg[4],
-                                   &answer->why);
-        break;
+        return false;
     }
+}
+
+static int64_t make(struct mw_space *space, const struct mw_call *call, struct mw_why *why)
+{
+    const uint64_t *arg = call->arg;
+
+    switch (call->name) {
+    case MW_CALL_MMAP:
+        return mw_mmap(space, arg[0], arg[1], (uint32_t)arg[2], (uint32_t)arg[3], call->file,
+                       arg[5], why);
+    case MW_CALL_MUNMAP:
+        return mw_munmap(space, arg[0], arg[1], why);
+    case MW_CALL_MPROTECT:
+        return mw_mprotect(space, arg[0], arg[1], (uint32_t)arg[2], why);
+    case MW_CALL_BRK:
+        return (int64_t)mw_brk(space, arg[0], why);
+    default:
+        return mw_mremap(space, arg[0], arg[1], arg[2], arg[3], arg[4], why);
+    }
+}
+
+/* False: not a call that the engine makes. */
+static bool perform(struct model *model, const struct event *event, struct model_answer *answer)
+{
+    struct model_request request;
+
+    if (!model_request(model, event, &request))
+        return false;
+    answer->placed = request.placed;
+    answer->result = make(model->space, &request.call, &answer->why);
+    if (event->call == CALL_BRK)
+        answer->failed = event->arg[0] && event->result_known &&
+                         (uint64_t)event->result != event->arg[0];
+    return true;
 }
 
 /*
@@ -153,16 +205,19 @@ static void move_one_by_one(struct model *model, const struct event *event)
     }
 }
 
-static void call_answered(struct model *model, const struct event *event,
+/* False: not a call that the engine answers. */
+static bool call_answered(struct model *model, const struct event *event,
                           struct model_answer *answer)
 {
+    if (!perform(model, event, answer))
+        return false;
     answer->kind = MODEL_ANSWERED;
-    perform(model, event, answer);
     answer->agrees = !event->result_known || answer->result == event->result;
     if (answer->result == -MW_ENOSYS && !answer->agrees) {
         answer->kind = MODEL_NOT_MODELLED;
         move_one_by_one(model, event);
     }
+    return true;
 }
 
 /* A call the model can't follow: harmless if it failed as a whole. */
@@ -178,21 +233,10 @@ void model_call(struct model *model, const struct event *event, struct model_ans
     *answer = (struct model_answer){ .agrees = true, .failed = failed(event) };
     call_text(event, answer->what, sizeof answer->what);
     answer->result = event->result;
+    if (call_answered(model, event, answer))
+        return;
 
     switch (event->call) {
-    case CALL_MMAP:
-    case CALL_MUNMAP:
-    case CALL_MPROTECT:
-    case CALL_BRK:
-    case CALL_MREMAP:
-        call_answered(model, event, answer);
-        break;
-    case CALL_PKEY_MPROTECT:
-        if ((int)event->arg[3] == -1) /* no key: mprotect by another name */
-            call_answered(model, event, answer);
-        else
-            call_unknown(event, answer);
-        break;
     case CALL_MADVISE:
         model_apply_madvise(model, event, answer);
         break;
@@ -233,7 +277,7 @@ static bool follow_mmap(struct model *model, const struct event *event,
         return true;
     at.arg[0] = (uint64_t)event->result;
     at.arg[3] = (event->arg[3] & ~(uint64_t)MW_MAP_FIXED_NOREPLACE) | MW_MAP_FIXED;
-    call_mmap(model, &at, &again);
+    perform(model, &at, &again);
     return again.result == event->result;
 }
 

@@ -67,6 +67,13 @@ enum model_kind {
                          model is stale until model_take_over */
 };
 
+/* The engine's own form of a call, as mw_would takes it. */
+struct model_request {
+    struct mw_call call; /* its file, if any, is the one below: do not copy */
+    struct mw_file file;
+    bool placed;         /* as in model_answer */
+};
+
 /* What the engine says to a call. */
 struct model_answer {
     enum model_kind kind;
@@ -100,6 +107,9 @@ int model_set_brk(struct model *model, uint64_t start, uint64_t end);
  * model_follow).
  */
 void model_call(struct model *model, const struct event *event, struct model_answer *answer);
+
+/* How model_call asks the engine, at this moment. False: not a call that the engine answers. */
+bool model_request(struct model *model, const struct event *event, struct model_request *request);
 
 /*
  * For logs, where there is no kernel to ask: after a disagreement, makes the

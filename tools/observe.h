@@ -11,6 +11,7 @@
 #include "model.h"
 #include "report.h"
 #include "trace/ptrace.h"
+#include "would.h"
 
 /* observation.every: compare only at the ends of address spaces; or also at execs */
 #define LAYOUT_AT_END 0u
@@ -22,6 +23,7 @@ struct observation {
     struct mw_config system;  /* what holds for all processes */
     uint32_t every;           /* compare the layout every so many calls, or LAYOUT_... */
     bool at_exec;             /* also right after an exec and before the next */
+    struct would would;       /* which other versions to ask, and what they say */
     bool draw;                /* fill `picture` with the first mremap that is worth it */
     bool drawn;
     struct draw_picture picture;

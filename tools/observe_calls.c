@@ -291,11 +291,13 @@ void observe_leave(void *ctx, struct task *task)
         look_after_mmap(w, task);
     if (event->call == CALL_BRK)
         w->brk = (uint64_t)event->result;
+    would_ask(&ob->would, w->model, event);
     model_call(w->model, event, &answer);
     if (event->file.opening)
         mw_object_put(event->file.opening); /* its mappings hold it */
     answer_peculiar(ob, event, &answer);
     draw_after(ob, w, task);
+    report_would(ob->report, event, &answer, &ob->would);
     report_answer(ob, w, task, &answer);
     if (w->interval && ++w->calls >= w->interval)
         compare_after(ob, w, task);

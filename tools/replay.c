@@ -19,6 +19,7 @@
 #include "report.h"
 #include "trace/alloc.h"
 #include "trace/strace.h"
+#include "would.h"
 
 enum { COMPLAINTS_SHOWN = 20 };
 
@@ -45,12 +46,13 @@ struct replay {
     struct learnt learnt;
     uint64_t unknown_results;
     uint64_t complaints;
+    struct would would;    /* which other versions to ask, and what they say */
     bool draw; /* the first mremap is still to be drawn */
     struct draw_picture picture;
 };
 
 struct options {
-    const char *log, *maps, *linux_text;
+    const char *log, *maps, *linux_text, *would_text;
     struct report_options report;
     bool draw;
 };
@@ -244,6 +246,7 @@ static void answer_call(struct replay *r, struct space *space, struct event *e)
     if (e->call == CALL_MREMAP && e->arg[1] <= UINT64_MAX - e->arg[0])
         mw_touch(model_space(space->model), e->arg[0], e->arg[0] + e->arg[1]);
     draw_before(r, space, e);
+    would_ask(&r->would, space->model, e);
     model_call(space->model, e, &answer);
     draw_after(r, space, e, answer.agrees);
     if (answer.kind == MODEL_ANSWERED && !answer.agrees)
@@ -255,6 +258,7 @@ static void answer_call(struct replay *r, struct space *space, struct event *e)
     if (answer.kind == MODEL_NOT_MODELLED) /* from here on anything may be mapped */
         space->known.origin = ORIGIN_MIDDLE;
     tell_call(r, space, e, &answer);
+    report_would(r->report, e, &answer, &r->would);
 }
 
 static void take_call(struct replay *r, struct event *e)
@@ -349,7 +353,11 @@ static void usage(FILE *out)
           "compares each result with the log's. FILE may be - for standard input.\n"
           "\n"
           "  --maps FILE    the /proc/PID/maps (or smaps) the log starts from\n"
-          "  --linux X.Y    answer as this version of Linux (default: the running one)\n"
+          "  --linux X.Y    the Linux on which the log was made (default: the running one)\n"
+          "  --would LIST   which calls would another Linux answer differently? LIST:\n"
+          "                 versions such as 5.4,6.1, or all\n"
+          "  --places       with --would: a mapping placed elsewhere is different too\n"
+          "  --strict-linux with --would: exit with 1 if there is any such call\n"
           "  --draw         draw the first mremap that moved or resized something\n"
           "  --json FILE    write the report for machines too; - for standard output\n"
           "  --output FILE  write the report to FILE\n"
@@ -364,29 +372,26 @@ static void usage(FILE *out)
           out);
 }
 
-/* "6.18" or "6.18.44-..."; 0: neither. */
-static uint32_t parse_linux(const char *text)
-{
-    unsigned major, minor;
-    if (text == NULL || sscanf(text, "%3u.%3u", &major, &minor) != 2)
-        return 0;
-    return MW_LINUX(major, minor);
-}
-
 /* 0: go on; else the exit status plus one. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-    enum { MAPS = 1, LINUX, DRAW, JSON, OUTPUT, QUIET, VERBOSE, HELP, VERSION };
+    enum { MAPS = 1, LINUX, DRAW, JSON, OUTPUT, QUIET, VERBOSE, HELP, VERSION, WOULD,
+           PLACES, STRICT_LINUX };
     static const struct option known[] = {
         {"maps", 1, NULL, MAPS},       {"linux", 1, NULL, LINUX}, {"draw", 0, NULL, DRAW},
         {"json", 1, NULL, JSON},       {"output", 1, NULL, OUTPUT}, {"quiet", 0, NULL, QUIET},
         {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP},   {"version", 0, NULL, VERSION},
+        {"would", 1, NULL, WOULD},     {"places", 0, NULL, PLACES},
+        {"strict-linux", 0, NULL, STRICT_LINUX},
         {NULL, 0, NULL, 0}};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "hqv", known, NULL)) != -1;) {
         switch (c) {
         case MAPS: o->maps = optarg; break;
         case LINUX: o->linux_text = optarg; break;
+        case WOULD: o->would_text = optarg; break;
+        case PLACES: o->report.places = true; break;
+        case STRICT_LINUX: o->report.strict = true; break;
         case DRAW: o->draw = true; break;
         case JSON: o->report.json = optarg; break;
         case OUTPUT: o->report.output = optarg; break;
@@ -412,21 +417,30 @@ static int parse_options(int argc, char **argv, struct options *o)
 static bool choose_linux(struct replay *r, struct options *o, char *text, size_t size)
 {
     struct utsname name;
-    uint32_t version = parse_linux(o->linux_text);
+    uint32_t version = 0;
     mw_config_init(&r->config, mw_host_port());
-    if (o->linux_text != NULL && version == 0) {
-        fprintf(stderr, "mapwright replay: --linux %s: expected a version such as 6.18\n",
-                o->linux_text);
+    if (o->linux_text != NULL && !linux_parse("replay", "--linux", o->linux_text, &version))
         return false;
-    }
     if (version == 0 && uname(&name) == 0)
-        version = parse_linux(name.release);
+        version = linux_of(name.release);
     if (version != 0)
         r->config.linux_version = version;
     r->config.options |= MW_OPT_DEFECTS;
-    snprintf(text, size, "%u.%u", r->config.linux_version / 1000,
-             r->config.linux_version % 1000);
+    linux_name(r->config.linux_version, text, size);
     return true;
+}
+
+/* Whom to ask. False: misuse, said so. */
+static bool choose_others(struct replay *r, struct options *o)
+{
+    if (o->would_text != NULL) {
+        o->report.ask = &r->would.list;
+        return linux_parse_list("replay", "--would", o->would_text, &r->would.list);
+    }
+    if (!o->report.places && !o->report.strict)
+        return true;
+    fputs("mapwright replay: --places and --strict-linux need --would\n", stderr);
+    return false;
 }
 
 /* What the reader must know to judge the counts. */
@@ -480,7 +494,8 @@ static int run(struct replay *r, struct options *o)
 {
     char *data = NULL, text[16];
     size_t size = 0;
-    if (!choose_linux(r, o, text, sizeof text) || !load(o->log, &data, &size))
+    if (!choose_linux(r, o, text, sizeof text) || !choose_others(r, o) ||
+        !load(o->log, &data, &size))
         return 2;
     if (o->maps != NULL && !load_maps(r, o->maps)) {
         free(data);

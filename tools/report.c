@@ -438,6 +438,7 @@ static void free_report(struct report *report)
     free(report->difference);
     free(report->note);
     free(report->program);
+    others_free(report->others);
     free(report);
 }
 

@@ -10,6 +10,7 @@
 
 #include "layout.h"
 #include "model.h"
+#include "would.h"
 
 enum { REPORT_DETAILS = 50 };
 
@@ -23,6 +24,9 @@ struct report_options {
     const char *json;      /* file for the JSON, "-" for standard output, NULL: none */
     bool verbose;          /* a line for each call */
     bool quiet;            /* only differences and the last line */
+    const struct linux_list *ask; /* the versions that report_would tells of, NULL: none */
+    bool places;           /* another address is a difference between versions too */
+    bool strict;           /* a difference between versions makes the exit status 1 */
 };
 
 struct report;
@@ -39,6 +43,13 @@ struct report *report_open(const struct report_options *options);
 void report_call(struct report *report, const struct event *event,
                  const struct model_answer *answer, const struct layout *engine,
                  const struct layout *kernel);
+
+/*
+ * What other versions would answer to a call that is told of by report_call
+ * too. What the engine itself disagrees with is not counted, here.
+ */
+void report_would(struct report *report, const struct event *event,
+                  const struct model_answer *answer, const struct would *would);
 
 /* A comparison of whole layouts was made; `when` names the point ("exit of 1234"). */
 void report_layout(struct report *report, const char *when, const struct layout_diff *diff,

@@ -67,9 +67,18 @@ struct report {
     uint64_t layouts, layout_differ, note_differ, most_areas;
     uint64_t execs, forks, threads;
     uint64_t unlisted_failures, unlisted_notes;
+    struct others *others;     /* NULL: none asked yet */
     int status;
     bool status_known;
 };
+
+/* What other versions would answer: report_would.c. */
+struct others;
+bool others_differ(const struct report *report);
+void others_print(const struct report *report, FILE *out);
+void others_print_last(const struct report *report, FILE *out);
+void others_print_json(const struct report *report, FILE *out);
+void others_free(struct others *others);
 
 /* Writes the summary for people, and the JSON. */
 void report_print(const struct report *report, FILE *out);

@@ -13,6 +13,8 @@
 
 int report_exit(const struct report *report)
 {
+    if (report->options.strict && others_differ(report))
+        return 1;
     return report_differences(report) ? 1 : 0;
 }
 
@@ -185,8 +187,9 @@ static void print_last(const struct report *r, FILE *out)
 {
     uint64_t unknown = count_kind(r, MODEL_NOT_MODELLED);
 
-    fprintf(out, "%s%" PRIu64 " %s, %" PRIu64 " agree%s", colour(r, report_exit(r) ? RED : GREEN),
-            r->answered, plural(r->answered, "call", "calls"), r->agree, colour(r, PLAIN));
+    fprintf(out, "%s%" PRIu64 " %s, %" PRIu64 " agree%s",
+            colour(r, report_differences(r) ? RED : GREEN), r->answered,
+            plural(r->answered, "call", "calls"), r->agree, colour(r, PLAIN));
     if (r->layout_differ)
         fprintf(out, "; %" PRIu64 " of %" PRIu64 " layouts differ", r->layout_differ, r->layouts);
     if (unknown)
@@ -219,7 +222,9 @@ void report_print(const struct report *report, FILE *out)
         print_notes(report, out);
         print_layouts(report, out);
     }
+    others_print(report, out);
     print_last(report, out);
+    others_print_last(report, out);
 }
 
 /* ---- JSON ------------------------------------------------------------------- */
@@ -368,5 +373,6 @@ void report_print_json(const struct report *r, FILE *out)
     json_failures(r, out);
     json_differences(r, out);
     json_notes(r, out);
+    others_print_json(r, out);
     fprintf(out, ",\n  \"exit\": %d\n}\n", report_exit(r));
 }

@@ -101,6 +101,16 @@ misuse() {
     tool "replay, two logs" 2 "Usage:" replay "$DATA/demo.strace" "$DATA/demo.strace"
     tool "replay, unknown option" 2 "bogus" replay --bogus "$DATA/demo.strace"
     tool "replay, version" 2 "expected a version" replay --linux six "$DATA/demo.strace"
+    for version in x 9.9 1.0 5.40 "" 5 6. 6.18x 5.4, ,5.4 all,5.4; do
+        tool "check --linux '$version'" 2 "mapwright check: --linux '.*': expected .*version" \
+            check --linux "$version" -- true
+    done
+    tool "replay --would of no version" 2 "mapwright replay: --would 'x': expected a version" \
+        replay --would 5.4,x "$DATA/demo.strace"
+    tool "replay, version to come" 2 "'9.9': expected a version from 2.6 to" \
+        replay --linux 9.9 "$DATA/demo.strace"
+    tool "check --places alone" 2 "need --linux" check --places -- true
+    tool "replay --strict-linux alone" 2 "need --would" replay --strict-linux "$DATA/demo.strace"
     tool "help of check" 0 "usage: mapwright check" check --help
     tool "help of replay" 0 "mapwright replay" replay --help
     tool "version" 0 "^mapwright [0-9]" --version
@@ -311,6 +321,90 @@ logs() {
     expects "log's layout is not said to be taken over" 0 "^  shmat "
 }
 
+# ---- other versions of Linux ------------------------------------------------------------------
+
+# said NAME PATTERN...: each in what has run last, on a line of its own
+said() {
+    name=$1
+    shift
+    for pattern; do
+        if ! cat "$W/out" "$W/err" | grep -E -q -e "$pattern"; then
+            fails "$name" "expected a line with '$pattern'"
+            return
+        fi
+    done
+    ok "$name"
+}
+
+# unsaid NAME PATTERN
+unsaid() {
+    if cat "$W/out" "$W/err" | grep -E -q -e "$2"; then
+        fails "$1" "expected no line with '$2'"
+    else
+        ok "$1"
+    fi
+}
+
+# tells_versions NAME: what all other versions say to the program `versions`, made on 6.17 or later
+tells_versions() {
+    said "$1" \
+        "^  mremap\(0x[0-9a-f]+, 16384, 16384, MREMAP_MAYMOVE\|MREMAP_FIXED, .* \(the first of 3 like it\)" \
+        "^    before 6.17: fails with EFAULT \[MREMAP-12\]: the old range reaches to" \
+        "^  mremap\(.*MREMAP_DONTUNMAP, NULL\) = 0x" \
+        "^    before 5.7: fails with EINVAL \[MREMAP-1\]: the flags 5 have bits" \
+        "^  mremap\(0x[0-9a-f]+, 0, 8192, MREMAP_MAYMOVE\) = -1 EINVAL" \
+        "^    [67].*: fails with EINVAL \[MREMAP-11\]: old size 0" \
+        "^    before 4.14: succeeds$" \
+        "MAP_DROPPABLE.* = 0x" "^    before 6.11: fails with EINVAL \[MMAP-3\]" \
+        "^[0-9]+ calls, [0-9]+ of them answered differently by another Linux \(.*6.11 to 6.16: 3\)$"
+    unsaid "$1, only the answer counts" "succeeds at"
+}
+
+others_of_program() {
+    runs "$PROGRAMS" versions
+    if [ -n "$refused" ] || [ "$status" -eq 77 ]; then
+        skips "other versions, program" "${refused:-this Linux does not move several mappings}"
+        return
+    fi
+    tool "all versions, program" 0 "" check --linux all -- "$PROGRAMS" versions
+    tells_versions "all versions, program, what they say"
+    tool "two versions, program" 1 "another Linux \(5.4: [5-9], 6.16: 3\)$" \
+        check -q --strict-linux --linux 6.16,5.4,5.4 --json "$W/json" -- "$PROGRAMS" versions
+    said "two versions, program, those that say the same" "^    5.4, 6.16: fails with EFAULT" \
+        "^    5.4: fails with EINVAL \[MREMAP-1\]"
+    json "two versions, program, JSON" '(exit == 1 and differ == 0 and
+        other_linux["versions"]["6.16"] == 3 and other_linux["calls"][0]["count"] == 3 and
+        other_linux["calls"][0]["others"][0]["rule"] == "MREMAP-12")'
+    tool "strict, program that all answer alike" 0 "^[0-9]+ calls, none of them answered diff.* another Linux$" \
+        check -q --strict-linux --would all -- "$PROGRAMS" failing
+}
+
+others_of_log() {
+    log=$DATA/versions.strace
+    tool "all versions, log" 0 "" replay --linux 6.18 --would all --json "$W/json" "$log"
+    tells_versions "all versions, log, what they say"
+    json "all versions, log, JSON" 'exit == 0 and other_linux["differ"] == sum(
+        c["count"] for c in other_linux["calls"]) >= 6 and other_linux["versions"]["6.17"] == 0'
+    json "all versions, log, JSON of a failure" '[c["others"][-1] for c in other_linux["calls"]
+        if c["errno"] == "EINVAL"][0]["linux"] == "before 4.14"'
+    tool "strict, log" 1 "" replay -q --strict-linux --linux 6.18 --would 5.4 "$log"
+    tool "its own version" 0 "none of them answered differently by Linux 6.17, 6.18$" \
+        replay -q --strict-linux --linux 6.18 --would 6.18,6.17 "$log"
+    tool "places, log" 0 "" replay --places --linux 6.18 --would 6.1,6.12 "$log"
+    said "places, log, what is said" "^  mmap\(NULL, 4194304, .* = 0x7ffff7800000$" \
+        "^    6.1: succeeds at 0x7ffff7[0-9a-f]+$"
+    # --linux is where the log comes from, --would who else is asked
+    sed -e '/MREMAP_FIXED/d' -e '/MAP_???/d' -e '/4194304/d' \
+        -e 's/\(MREMAP_DONTUNMAP.*\) = 0x.*/\1 = -1 EINVAL (Invalid argument)/' "$log" > "$W/old"
+    tool "log of an older version" 0 "" replay --linux 5.4 --would all "$W/old"
+    said "log of an older version, what newer ones say" "MREMAP_DONTUNMAP, NULL\) = -1 EINVAL" \
+        "^    5.4: fails with EINVAL \[MREMAP-1\]" "^    since 5.7: succeeds$"
+    tool "log of an older version as if newer" 1 "" replay --linux 6.18 --would all "$W/old"
+    unsaid "what the engine disagrees with is not asked about" "DONTUNMAP.*\[MREMAP-1\]|before 5.7"
+    tool "log not asked about" 0 "" replay --linux 6.18 --json "$W/json" "$log"
+    json "log not asked about, JSON" 'other_linux is None'
+}
+
 # ---- all ------------------------------------------------------------------------------------
 
 if [ ! -x "$MAPWRIGHT" ] || [ ! -x "$PROGRAMS" ]; then
@@ -331,6 +425,8 @@ interrupts
 random
 falsified
 logs
+others_of_program
+others_of_log
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -226,6 +226,34 @@ static int failing_calls(void)
     return !refused;
 }
 
+/*
+ * Calls that not every Linux answers alike. What this one says to them is not
+ * looked at, but for the first, without which there is nothing to see.
+ */
+static int version_dependent(void)
+{
+    enum { DROPPABLE = 0x08, NOREPLACE = 0x100000, DONTUNMAP = 4, RW = PROT_READ | PROT_WRITE };
+    char *p = map(16 * PAGE, RW), *to = map(16 * PAGE, PROT_NONE);
+    int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
+
+    if (p == MAP_FAILED || to == MAP_FAILED)
+        return 1;
+    memset(p, 1, 16 * PAGE);
+    /* two mappings at once, three times: the second makes the first ones neighbours again */
+    mprotect(p + 2 * PAGE, PAGE, PROT_READ);
+    for (int i = 0; i < 3; i++) {
+        char *from = i % 2 ? to : p;
+        if (mremap(from, 4 * PAGE, 4 * PAGE, fixed, i % 2 ? p : to) == MAP_FAILED)
+            return 77; /* before 6.17 */
+    }
+    mremap(p + 8 * PAGE, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | DONTUNMAP, NULL);
+    mremap(p + 8 * PAGE, 0, 2 * PAGE, MREMAP_MAYMOVE);
+    mmap(p + 12 * PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | NOREPLACE, -1, 0);
+    mmap(NULL, PAGE, RW, DROPPABLE | MAP_ANONYMOUS, -1, 0);
+    map((size_t)4 << 20, RW); /* a multiple of the huge page */
+    return 0;
+}
+
 static int shared_memory(void)
 {
     int id = shmget(IPC_PRIVATE, 4 * PAGE, 0600);
@@ -324,6 +352,7 @@ static const struct {
     { "stop", stop_and_continue },
     { "many", many_mappings },
     { "failing", failing_calls },
+    { "versions", version_dependent },
     { "shmat", shared_memory },
     { "int80", old_abi },
     { "falsified", falsified },
