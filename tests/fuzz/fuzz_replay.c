@@ -34,8 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    char *argv[] = {"replay", "--linux", "6.18", "--draw", "--verbose", path, NULL};
-    int status = cmd_replay(6, argv);
+    char *argv[] = {"replay", "--linux", "6.18", "--draw", "--verbose", "--would",
+                    "all", "--places", path, NULL};
+    int status = cmd_replay(9, argv);
     if (status < 0 || status > 2)
         abort();
     close(fd);
