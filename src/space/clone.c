@@ -2,7 +2,7 @@
 /* clone.c - a copy of a space's layout. */
 #include "space/clone.h"
 
-#include "vma/edit.h"
+#include "mem/object.h"
 
 struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
 {
@@ -13,19 +13,24 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
     config.linux_version = linux_version;
     if (mw_space_create(&config, &copy))
         return NULL;
-    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c)) {
-        if (!tree_reserve(&copy->tree, EDIT_INSERT)) {
-            mw_space_destroy(copy);
-            return NULL;
-        }
-        edit_add(copy, tree_at(c));
+    if (!tree_copy(&copy->tree, &s->tree)) {
+        mw_space_destroy(copy);
+        return NULL;
     }
+    for (struct cursor c = tree_first(&copy->tree); c.leaf; c = tree_next(c))
+        object_get(tree_at(c)->object);
     copy->asked = s->asked;
     copy->next_anon = s->next_anon;
     copy->brk_start = s->brk_start;
     copy->brk = s->brk;
     copy->future = s->future;
     copy->huge_pages = s->pmap.frames ? MW_UNLIMITED : s->huge_pages;
+    copy->total = s->total;
+    copy->data = s->data;
+    copy->stack = s->stack;
+    copy->exec = s->exec;
+    copy->mirrored = s->mirrored;
+    copy->huge = s->huge;
     copy->locked = s->locked;
     copy->lost_locked = s->lost_locked;
     copy->committed = s->committed;

@@ -93,6 +93,48 @@ void tree_destroy(struct tree *t)
     tree_init(t, t->port);
 }
 
+/* A copy of a node and all below it; `last` is the leaf before, then the last of these. */
+static struct node *node_clone(struct tree *t, const struct node *from, struct node **last)
+{
+    struct node *n = t->port->alloc(t->port->ctx, sizeof *n);
+
+    if (!n)
+        return NULL;
+    memcpy(n, from, sizeof *n);
+    if (!n->level) {
+        n->prev = *last;
+        n->next = NULL;
+        if (*last)
+            (*last)->next = n;
+        *last = n;
+        return n;
+    }
+    for (uint16_t i = 0; i < from->count; i++) {
+        struct node *child = node_clone(t, from->u.in.child[i], last);
+
+        if (!child) {
+            n->count = i; /* only these are its own */
+            node_destroy(t, n);
+            return NULL;
+        }
+        child->parent = n;
+        n->u.in.child[i] = child;
+    }
+    return n;
+}
+
+bool tree_copy(struct tree *t, const struct tree *from)
+{
+    struct node *last = NULL, *root = from->root ? node_clone(t, from->root, &last) : NULL;
+
+    if (from->root && !root)
+        return false;
+    t->root = root;
+    t->height = from->height;
+    t->count = from->count;
+    return true;
+}
+
 bool tree_reserve(struct tree *t, uint32_t inserts)
 {
     uint64_t need = 0, splits = inserts;

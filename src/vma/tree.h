@@ -36,6 +36,12 @@ void tree_init(struct tree *t, const struct mw_port *port);
 /* Gives every node back. The VMAs' objects are the caller's to drop first. */
 void tree_destroy(struct tree *t);
 
+/*
+ * Makes an empty tree hold what `from` holds. The VMAs' objects are the caller's
+ * to take. False: no memory, and it is empty still.
+ */
+bool tree_copy(struct tree *t, const struct tree *from);
+
 /* Makes sure that `inserts` insertions will find their nodes. False: no memory, nothing changed. */
 bool tree_reserve(struct tree *t, uint32_t inserts);
 

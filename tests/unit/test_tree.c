@@ -276,11 +276,60 @@ static void reservation(void **unused)
     assert_int_equal(b.allocations, 0);
 }
 
+/* A copy of what `naive` holds too: equal, on its own, and none at all without memory. */
+static void check_copy(struct bench *b, struct tree *t)
+{
+    struct tree copy;
+    size_t before = b->allocations;
+    tree_init(&copy, &b->port);
+    for (long n = 1;; n++) {
+        b->fail_in = n;
+        bool whole = tree_copy(&copy, t);
+        b->fail_in = 0;
+        if (whole)
+            break;
+        assert_int_equal(b->allocations, before);
+        assert_null(tree_at(tree_first(&copy)));
+        assert_int_equal(copy.count, 0);
+    }
+    compare_all(&copy);
+    while (copy.count > 1)
+        tree_remove(&copy, tree_first(&copy));
+    struct mw_vma v = { .start = SPAN * 8192ull, .end = SPAN * 8192ull + 4096 };
+    assert_true(tree_reserve(&copy, 1));
+    tree_insert(&copy, &v);
+    assert_null(tree_check(&copy));
+    same_vma(tree_at(tree_last(&copy)), &v);
+    tree_destroy(&copy);
+    assert_int_equal(b->allocations, before);
+    compare_all(t);
+}
+
+static void copies(void **unused)
+{
+    (void)unused;
+    static const size_t sizes[] = { 0, 1, 31, 32, 33, 100, 1400, 1500 };
+    struct bench b;
+    struct tree t;
+    bench_config(&b, 12, 0);
+    tree_init(&t, &b.port);
+    count = 0;
+    state = 12345;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        while (count < sizes[i])
+            insert_some(&t);
+        check_copy(&b, &t);
+    }
+    tree_destroy(&t);
+    assert_int_equal(b.allocations, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(growing), cmocka_unit_test(steady), cmocka_unit_test(small),
         cmocka_unit_test(in_order), cmocka_unit_test(reservation),
+        cmocka_unit_test(copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
