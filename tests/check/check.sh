@@ -355,6 +355,7 @@ tells_versions() {
         "^  mremap\(0x[0-9a-f]+, 0, 8192, MREMAP_MAYMOVE\) = -1 EINVAL" \
         "^    [67].*: fails with EINVAL \[MREMAP-11\]: old size 0" \
         "^    before 4.14: succeeds$" \
+        "MAP_FIXED_NOREPLACE.* = -1 EEXIST" "^    before 4.17: succeeds$" \
         "MAP_DROPPABLE.* = 0x" "^    before 6.11: fails with EINVAL \[MMAP-3\]" \
         "^[0-9]+ calls, [0-9]+ of them answered differently by another Linux \(.*6.11 to 6.16: 3\)$"
     unsaid "$1, only the answer counts" "succeeds at"
