@@ -101,7 +101,7 @@ misuse() {
     tool "replay, two logs" 2 "Usage:" replay "$DATA/demo.strace" "$DATA/demo.strace"
     tool "replay, unknown option" 2 "bogus" replay --bogus "$DATA/demo.strace"
     tool "replay, version" 2 "expected a version" replay --linux six "$DATA/demo.strace"
-    for version in x 9.9 1.0 5.40 "" 5 6. 6.18x 5.4, ,5.4 all,5.4; do
+    for version in x 9.9 1.0 5.40 "" 5 6. 6.18x '5.4,' ,5.4 all,5.4; do
         tool "check --linux '$version'" 2 "mapwright check: --linux '.*': expected .*version" \
             check --linux "$version" -- true
     done
