@@ -41,15 +41,6 @@ int model_set_brk(struct model *model, uint64_t start, uint64_t end)
     return mw_set_brk(model->space, start, end);
 }
 
-/*
- * The engine takes 32 bits of flags where the call has a long. A bit beyond
- * them is as unknown as bit 31, which has no meaning in any of these calls.
- */
-static uint32_t flags32(uint64_t flags)
-{
-    return (uint32_t)flags | (flags >> 32 ? UINT32_C(1) << 31 : 0);
-}
-
 static bool failed(const struct event *event)
 {
     return event->result_known && event->result < 0 && event->result >= -4095;
@@ -77,7 +68,7 @@ static void request_mmap(struct model *model, const struct event *event,
 {
     struct mw_file file = { NULL, event->file.mode };
     uint64_t addr = event->arg[0];
-    uint32_t flags = flags32(event->arg[3]);
+    uint64_t flags = event->arg[3];
     bool named = event->file.known && !(flags & MW_MAP_ANONYMOUS);
 
     if (named && (event->file.object & MW_OBJ_ANON) && (flags & 3) != MW_MAP_PRIVATE) {
@@ -102,7 +93,7 @@ static void request_mmap(struct model *model, const struct event *event,
     request->file = file;
     request->call = (struct mw_call){
         .name = MW_CALL_MMAP,
-        .arg = { addr, event->arg[1], flags32(event->arg[2]), flags, 0, event->arg[5] },
+        .arg = { addr, event->arg[1], event->arg[2], flags, 0, event->arg[5] },
         .file = file.object ? &request->file : NULL,
     };
 }
@@ -115,9 +106,9 @@ static struct mw_call plain_request(const struct event *event, enum mw_call_name
     for (unsigned i = 0; i < 5; i++)
         call.arg[i] = event->arg[i];
     if (name == MW_CALL_MPROTECT)
-        call.arg[2] = flags32(event->arg[2]);
+        call.arg[2] = event->arg[2];
     if (name == MW_CALL_MREMAP)
-        call.arg[3] = flags32(event->arg[3]);
+        call.arg[3] = event->arg[3];
     return call;
 }
 
