@@ -139,10 +139,10 @@ bool tree_reserve(struct tree *t, uint32_t inserts)
 {
     uint64_t need = 0, splits = inserts;
 
-    /* An insertion splits at most one node a level, and may add a root. Of many, most
-       find room that an earlier split has made. */
+    /* An insertion splits at most one node a level, and may add a root. What a split leaves
+       fullest takes one insertion more before it splits again: of many, half split. */
     for (uint32_t level = 0; level < t->height + 2; level++) {
-        splits = min_u64(splits, t->count / 10 + splits / 3 + 2);
+        splits = min_u64(splits, t->count / 10 + splits / 2 + 2);
         need += splits;
     }
     while (t->spares < need) {

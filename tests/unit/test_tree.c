@@ -276,6 +276,35 @@ static void reservation(void **unused)
     assert_int_equal(b.allocations, 0);
 }
 
+/* n insertions after one reservation, where they cost the most nodes they can */
+static void reservation_of_many(void **unused)
+{
+    (void)unused;
+    for (uint32_t batch = 1; batch <= 4096; batch *= 2)
+        for (uint32_t first = 1; first <= 2000; first *= 3) {
+            struct bench b;
+            struct tree t;
+            bench_config(&b, 12, 0);
+            tree_init(&t, &b.port);
+            for (uint64_t i = 0; i < first; i++) {
+                struct mw_vma v = { .start = (1ull << 40) + i * 8192, .end = (1ull << 40) + i * 8192 + 4096 };
+                assert_true(tree_reserve(&t, 1));
+                tree_insert(&t, &v);
+            }
+            assert_true(tree_reserve(&t, batch));
+            size_t before = b.allocations;
+            for (uint64_t j = 0; j < batch; j++) { /* pairs: the upper one first, each below a full leaf */
+                uint64_t at = (1ull << 30) + (j ^ 1) * 8192;
+                struct mw_vma v = { .start = at, .end = at + 4096 };
+                tree_insert(&t, &v);
+            }
+            assert_int_equal(b.allocations, before);
+            assert_null(tree_check(&t));
+            tree_destroy(&t);
+            assert_int_equal(b.allocations, 0);
+        }
+}
+
 /* A copy of what `naive` holds too: equal, on its own, and none at all without memory. */
 static void check_copy(struct bench *b, struct tree *t)
 {
@@ -327,7 +356,7 @@ static void copies(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(growing), cmocka_unit_test(steady), cmocka_unit_test(small),
+        cmocka_unit_test(growing), cmocka_unit_test(steady), cmocka_unit_test(small), cmocka_unit_test(reservation_of_many),
         cmocka_unit_test(in_order), cmocka_unit_test(reservation),
         cmocka_unit_test(copies),
     };
