@@ -383,7 +383,8 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 
 static void commit(struct mw_space *s, struct request *q)
 {
-    uint64_t never = NEVER_LOCKED & ~(space_has(s, ROW_DROPPABLE_LOCKED) ? MW_VM_DROPPABLE : 0);
+    bool lock_droppable = space_has(s, ROW_DROPPABLE_LOCKED) || space_has(s, ROW_DROPPABLE_LOCKED_AGAIN);
+    uint64_t never = NEVER_LOCKED & ~(lock_droppable ? MW_VM_DROPPABLE : 0);
     bool unlock;
 
     q->locks = q->v.flags & MW_VM_LOCKED;

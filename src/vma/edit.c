@@ -268,7 +268,7 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
     if (v.start != start || v.end != end)
         return; /* a part, or it has merged with where its pages went */
     v.anon = 0;
-    if (rebase && is_anonymous(&v))
+    if (rebase && !v.object) /* private /dev/zero keeps its offset */
         v.offset = v.start;
     tree_set(c, &v);
 }

@@ -50,7 +50,10 @@ enum {
     FILE_ZERO, FILE_APPEND, FILE_NOEXEC, FILE_PROC, /* special.c; not everywhere */
     FILES_TO_MAP,
     FILE_RING = FILES_TO_MAP, /* what io_setup makes; no file to open */
-    FILES
+    FILES,
+    /* Only in fixed scenarios: rings of io_uring and perf, the vdso, SysV shared memory. */
+    FILE_URING = FILES, FILE_PERF, FILE_VDSO, FILE_SHM,
+    ALL_FILES
 };
 
 struct step {
@@ -72,7 +75,7 @@ struct episode {
 
 /* The names of kinds, "mmap" and so on. */
 extern const char *const step_name[STEP_KINDS];
-extern const char *const file_name[FILES];
+extern const char *const file_name[ALL_FILES];
 
 /* One step as C-like text. */
 void step_text(const struct step *s, char *buf, size_t size);
@@ -141,10 +144,12 @@ enum met sys_load(uint64_t addr, uint32_t *value);
 
 /* The first mapping that ends above addr. False: none. Only with LOOK_QUERY and LOOK_MAPS. */
 bool sys_next(uint64_t addr, struct seen *out);
+bool sys_find_named(const char *name, struct seen *out);
 bool sys_is_mapped(uint64_t addr); /* by probing */
 void sys_changed(void);            /* what was read of the layout is old */
 bool sys_counters(struct counted *out);
 uint64_t sys_vm_flags(uint64_t addr); /* from smaps; 0 when it can't tell */
+const char *vm_flag_name(int i, uint64_t *flag); /* as smaps has it; NULL: no more */
 int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 
 /* Whether a range holds anything of the program's own that must not be lost. */
@@ -154,7 +159,7 @@ bool sys_precious(uint64_t addr, uint64_t len);
 
 struct model {
     struct mw_space *space;
-    struct mw_file file[FILES];
+    struct mw_file file[ALL_FILES];
     struct mw_why why;
     uint64_t future; /* MW_FUTURE_... */
     bool bytes;      /* contents are known */
@@ -175,6 +180,8 @@ bool model_next_vma(uint64_t addr, struct mw_vma *out);
 void model_counters(struct counted *out);
 bool model_is_private(uint64_t addr); /* anonymous: no other process can change it */
 bool model_is_opaque(uint64_t addr); /* the engine does not know what lies there */
+bool model_present(uint64_t addr); /* the page tables have an entry */
+bool model_add_shm(uint64_t bytes); /* the object of FILE_SHM */
 bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
 
 /* ---- one episode (run.c) ---- */

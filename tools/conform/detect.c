@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* detect.c - which Linux a system behaves as: by trying. */
+#include "suite.h"
 #include "system.h"
 
 #include <stdio.h>
@@ -59,6 +60,17 @@ static int count_checked_always(void)
         answer = remap(0, 1, 1, 0, 0) == -MW_ENOMEM;
     clear();
     return answer;
+}
+
+static int leaves_watches(void)
+{
+    fixed(0, 2, RW);
+    fixed(12, 2, RW);
+    if (setup_watch(SIDE_SYSTEM, AT(0), 2 * PAGE) != 0 ||
+        setup_watch(SIDE_SYSTEM, AT(12), 2 * PAGE) != 0)
+        return -1;
+    remap(0, 2, 2, MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, 10);
+    return is_one(10, 12);
 }
 
 static int pipe_is_noexec(void)
@@ -158,12 +170,26 @@ static int moves_shared(void)
     return remap(0, 1, 1, MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED | MW_MREMAP_DONTUNMAP, 9) > 0;
 }
 
+/* A fault that comes and goes: in 6.16 and 6.17, in 6.19, in no update of 6.18. */
+static int locks_droppable(void)
+{
+    struct counted before, after;
+    if (!sys.status || !sys.privileged ||
+        sys_raw(SYS_mlockall, 2 /* MCL_FUTURE */, 0, 0, 0, 0, 0) != 0 || !sys_counters(&before))
+        return -1;
+    if (sys_raw(SYS_mmap, AT(0), PAGE, RW, MW_MAP_DROPPABLE | MW_MAP_ANONYMOUS | MW_MAP_FIXED,
+                UINT64_MAX, 0) < 0)
+        return -1;
+    return sys_counters(&after) && after.locked > before.locked;
+}
+
 /* From new to old. A system is as old as the newest behaviour that it lacks. */
 static const struct {
     uint32_t since;
     const char *what;
     probe_fn *probe;
 } probes[] = {
+    { MW_LINUX(7, 3), "a move leaves its neighbours watched", leaves_watches },
     { MW_LINUX(7, 2), "mremap checks max_map_count always", count_checked_always },
     { MW_LINUX(6, 18), "pipes can't be executed", pipe_is_noexec },
     { MW_LINUX(6, 17), "mremap checks all arguments first", arguments_first },
@@ -224,13 +250,15 @@ uint32_t detect_version(char *doubt, size_t size)
     for (int i = 0; i < PROBES; i++)
         answer[i] = ask(probes[i].probe);
     version = best_fit(answer);
+    if (version == MW_LINUX(6, 18) && ask(locks_droppable) == 1)
+        version = MW_LINUX(6, 19);
     doubt[0] = 0;
     for (int i = 0; i < PROBES && n < size; i++)
         if (answer[i] >= 0 && answer[i] != (probes[i].since <= version))
             n += (size_t)snprintf(doubt + n, size - n, "%s%s (%u.%u): %s", n ? "; " : "",
                                   probes[i].what, probes[i].since / 1000, probes[i].since % 1000,
                                   answer[i] ? "yes" : "no");
-    return version == MW_LINUX(7, 2) ? MW_LINUX_NEWEST : version;
+    return version;
 }
 
 /* Where the system places mappings: as the engine would, three times in a row? */

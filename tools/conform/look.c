@@ -83,7 +83,7 @@ static int file_of_inode(uint64_t inode, uint64_t device, bool named, bool share
 {
     if (inode == 0 && !named)
         return shared ? AREA_SHARED_ANONYMOUS : AREA_ANONYMOUS;
-    for (int i = 0; i < FILES; i++)
+    for (int i = 0; i < ALL_FILES; i++)
         if (sys_files.inode[i] != 0 && sys_files.inode[i] == inode &&
             (sys_files.device[i] == 0 || sys_files.device[i] == device))
             return i;
@@ -166,20 +166,63 @@ bool sys_next(uint64_t addr, struct seen *out)
     return sys.look == LOOK_QUERY ? next_by_query(addr, out) : next_by_maps(addr, out);
 }
 
+bool sys_find_named(const char *name, struct seen *out)
+{
+    const char *is = NULL;
+    if (sys_files.maps < 0)
+        return false;
+    slurp(sys_files.maps);
+    for (const char *p = text; *p;) {
+        p = maps_line(p, out, &is);
+        if (strncmp(is, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool sys_is_mapped(uint64_t addr)
 {
     return sys_raw(SYS_msync, addr, PAGE, MS_ASYNC, 0, 0, 0) == 0;
 }
 
+static const struct {
+    char two[3];
+    uint64_t flag;
+} flag_names[] = {
+    { "rd", MW_VM_READ },      { "wr", MW_VM_WRITE },        { "ex", MW_VM_EXEC },
+    { "sh", MW_VM_SHARED },    { "gd", MW_VM_GROWSDOWN },    { "pf", MW_VM_PFNMAP },
+    { "lo", MW_VM_LOCKED },    { "lf", MW_VM_LOCKONFAULT },  { "io", MW_VM_IO },
+    { "sr", MW_VM_SEQ_READ },  { "rr", MW_VM_RAND_READ },    { "dc", MW_VM_DONTCOPY },
+    { "de", MW_VM_DONTEXPAND }, { "ac", MW_VM_ACCOUNT },     { "nr", MW_VM_NORESERVE },
+    { "wf", MW_VM_WIPEONFORK }, { "dd", MW_VM_DONTDUMP },    { "mm", MW_VM_MIXEDMAP },
+    { "hg", MW_VM_HUGEPAGE },  { "nh", MW_VM_NOHUGEPAGE },   { "mg", MW_VM_MERGEABLE },
+    { "um", MW_VM_UFFD },      { "sl", MW_VM_SEALED },       { "dp", MW_VM_DROPPABLE },
+    { "??", MW_VM_LOCKONFAULT }, /* kernels up to 6.11 have no name for it */
+};
+enum { FLAG_NAMES = sizeof flag_names / sizeof flag_names[0] };
+
+const char *vm_flag_name(int i, uint64_t *flag)
+{
+    if (i >= FLAG_NAMES - 1)
+        return NULL;
+    *flag = flag_names[i].flag;
+    return flag_names[i].two;
+}
+
+/* Of the words behind "VmFlags:". */
+static uint64_t flags_of(const char *p)
+{
+    uint64_t flags = 0;
+    for (; *p && *p != '\n'; p++)
+        for (int i = 0; i < FLAG_NAMES; i++)
+            if (p[-1] == ' ' && strncmp(p, flag_names[i].two, 2) == 0)
+                flags |= flag_names[i].flag;
+    return flags;
+}
+
 uint64_t sys_vm_flags(uint64_t addr)
 {
-    static const struct { char two[3]; uint64_t flag; } table[] = {
-        { "rd", MW_VM_READ }, { "wr", MW_VM_WRITE }, { "ex", MW_VM_EXEC }, { "sh", MW_VM_SHARED },
-        { "gd", MW_VM_GROWSDOWN }, { "lo", MW_VM_LOCKED }, { "nr", MW_VM_NORESERVE },
-        { "ac", MW_VM_ACCOUNT }, { "nh", MW_VM_NOHUGEPAGE }, { "hg", MW_VM_HUGEPAGE },
-        { "dd", MW_VM_DONTDUMP }, { "dc", MW_VM_DONTCOPY }, { "lf", MW_VM_LOCKONFAULT },
-    };
-    uint64_t flags = 0, start, end;
+    uint64_t start, end;
     bool in = false;
     if (sys_files.smaps < 0)
         return 0;
@@ -190,11 +233,7 @@ uint64_t sys_vm_flags(uint64_t addr)
             hex(q + 1, &end);
             in = start <= addr && addr < end;
         } else if (in && strncmp(p, "VmFlags:", 8) == 0) {
-            for (p += 8; *p && *p != '\n'; p++)
-                for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-                    if (p[-1] == ' ' && strncmp(p, table[i].two, 2) == 0)
-                        flags |= table[i].flag;
-            return flags;
+            return flags_of(p + 8);
         }
     }
     return 0;

@@ -19,7 +19,7 @@ uint32_t model_version = MW_LINUX_NEWEST;
 
 static struct mw_frames *frames;
 static struct mw_object *other; /* what the program's own mappings map */
-static int other_mark, file_mark[FILES];
+static int other_mark, file_mark[ALL_FILES];
 static struct mw_port port;
 
 /* ---- memory for the engine's structs ---- */
@@ -100,15 +100,27 @@ static int read_page(void *ctx, uint64_t index, void *page)
 
 static const struct mw_object_ops file_ops = { .read = read_page };
 
-static const uint32_t object_flags[FILES] = {
-    [FILE_ZERO] = MW_OBJ_ANON | MW_OBJ_OWN_PLACE | MW_OBJ_THP_PLACE, [FILE_RING] = MW_OBJ_DONTEXPAND,
+/* The ring of io_setup is as large as the number of CPUs makes it; in fixed scenarios, 32 pages. */
+static uint64_t object_bytes(int which)
+{
+    if (which == FILE_RING)
+        return sys.ring_bytes > 32 * PAGE ? sys.ring_bytes : 32 * PAGE;
+    return which < FILES ? file_bytes(which) : 2 * PAGE;
+}
+
+static const uint32_t object_flags[FILE_SHM] = {
+    [FILE_ZERO] = MW_OBJ_ANON | MW_OBJ_OWN_PLACE | MW_OBJ_THP_PLACE,
+    [FILE_RING] = MW_OBJ_DONTEXPAND | MW_OBJ_AIO,
+    [FILE_URING] = MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND | MW_OBJ_NO_ADDRESS,
+    [FILE_PERF] = MW_OBJ_DONTEXPAND | MW_OBJ_UNCUT,
+    [FILE_VDSO] = MW_OBJ_DONTEXPAND | MW_OBJ_WHOLE,
 };
 
 static bool open_objects(void)
 {
     /* the file system of pipes is noexec since 6.18 (6.17 measured without) */
     const uint32_t noexec = model_version >= MW_LINUX(6, 18) ? MW_FILE_NOEXEC : 0;
-    const uint32_t mode[FILES] = {
+    const uint32_t mode[FILE_SHM] = {
         [FILE_RW] = MW_FILE_READ | MW_FILE_WRITE, [FILE_SMALL] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_RO] = MW_FILE_READ, [FILE_WO] = MW_FILE_WRITE,
         [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | noexec,
@@ -117,16 +129,26 @@ static bool open_objects(void)
         [FILE_NOEXEC] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
         [FILE_PROC] = MW_FILE_READ | MW_FILE_NOMMAP | MW_FILE_NOEXEC,
         [FILE_RING] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
+        [FILE_URING] = MW_FILE_READ | MW_FILE_WRITE, [FILE_PERF] = MW_FILE_READ | MW_FILE_WRITE,
+        [FILE_VDSO] = MW_FILE_READ | MW_FILE_WRITE,
     };
-    for (int i = 0; i < FILES; i++) {
+    for (int i = 0; i < FILE_SHM; i++) {
         model.file[i].mode = mode[i];
-        if (mw_object_create(&port, frames, &file_ops, &file_mark[i],
-                             i == FILE_RING ? sys.ring_bytes : file_bytes(i), object_flags[i],
-                             &model.file[i].object) != 0)
+        if (mw_object_create(&port, frames, i < FILES ? &file_ops : NULL, &file_mark[i],
+                             object_bytes(i), object_flags[i], &model.file[i].object) != 0)
             return false;
     }
     return mw_object_create(&port, NULL, NULL, &other_mark, 1ull << 46, MW_OBJ_NOMERGE, &other) ==
            0;
+}
+
+bool model_add_shm(uint64_t bytes)
+{
+    struct mw_file *f = &model.file[FILE_SHM];
+    f->mode = MW_FILE_READ | MW_FILE_WRITE;
+    return f->object == NULL &&
+           mw_object_create(&port, frames, NULL, &file_mark[FILE_SHM], bytes, MW_OBJ_NOMERGE,
+                            &f->object) == 0;
 }
 
 /* ---- the space ---- */
@@ -196,8 +218,9 @@ const char *model_close(void)
     if (mw_check(model.space, &what) != 0)
         return what;
     mw_space_destroy(model.space);
-    for (int i = 0; i < FILES; i++)
-        mw_object_put(model.file[i].object);
+    for (int i = 0; i < ALL_FILES; i++)
+        if (model.file[i].object != NULL)
+            mw_object_put(model.file[i].object);
     mw_object_put(other);
     if (mw_frames_free(frames) != mw_frames_total(frames))
         return "the engine lost page frames";
@@ -249,6 +272,7 @@ bool model_not_modelled(int64_t result)
 
 static int file_of_object(const struct mw_object *object)
 {
+    int which;
     void *ctx;
     if (object == NULL)
         return AREA_ANONYMOUS;
@@ -257,7 +281,10 @@ static int file_of_object(const struct mw_object *object)
         return AREA_SHARED_ANONYMOUS;
     if (ctx == &other_mark)
         return AREA_OTHER;
-    return ctx == &file_mark[FILE_RING] ? AREA_SHARED_ANONYMOUS : (int)((int *)ctx - file_mark);
+    if (ctx == &file_mark[FILE_VDSO])
+        return AREA_ANONYMOUS;
+    which = (int)((int *)ctx - file_mark);
+    return which >= FILE_RING ? AREA_SHARED_ANONYMOUS : which; /* as a look at the system tells */
 }
 
 /* Which files a write there may reach. */
@@ -472,6 +499,22 @@ bool model_is_opaque(uint64_t addr)
     struct mw_vma v;
     return mw_find_vma(model.space, addr, &v) && v.start <= addr &&
            v.object == model.file[FILE_RING].object;
+}
+
+/* x86-64's tables, from the root down. */
+bool model_present(uint64_t addr)
+{
+    const unsigned char *ram = hoard.base - POOL_FRAMES * PAGE;
+    uint64_t entry = mw_root(model.space);
+    for (uint32_t shift = 39; shift >= 12; shift -= 9) {
+        const uint64_t *table = (const void *)(ram + (entry & 0x000ffffffffff000ull));
+        entry = table[addr >> shift & 511u];
+        if (!(entry & 1))
+            return false;
+        if (entry & 0x80) /* a leaf of a higher level */
+            break;
+    }
+    return true;
 }
 
 bool model_next_vma(uint64_t addr, struct mw_vma *out)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "system.h"
+
 #define MOST_WORDS 8
 
 static struct {
@@ -14,7 +16,7 @@ static struct {
     char *out;
     size_t size, n;
     uint64_t chosen, base; /* R, and how far it is mapped */
-    int64_t locked;
+    int64_t locked, total, committed; /* at the start; when they were told last */
     bool skip;
 } run;
 
@@ -60,6 +62,10 @@ static bool amount(const char *w, uint64_t origin, uint64_t *out)
         return true;
     }
     v = v * PAGE;
+    if (*end == 'h') {
+        v *= HUGE / PAGE;
+        end++;
+    }
     if (*end == '+' || *end == '-') {
         v += (uint64_t)strtoll(end, &end, 10);
         if (*end++ != 'b')
@@ -118,9 +124,12 @@ static bool remap_flags(const char *w, uint32_t *out)
 
 static bool file_of(const char *w, int8_t *out)
 {
-    for (int8_t i = 0; i < FILES_TO_MAP; i++)
-        if (strcmp(w, file_name[i]) == 0)
-            return *out = i, true;
+    for (int8_t i = 0; i <= FILE_PERF; i++)
+        if (i != FILE_RING && strcmp(w, file_name[i]) == 0) {
+            run.skip = run.skip || (run.side == SIDE_SYSTEM && !setup_file(i));
+            *out = i;
+            return true;
+        }
     *out = FILE_NONE;
     return strcmp(w, "none") == 0;
 }
@@ -156,7 +165,10 @@ static void put_answer(const struct step *s, int64_t r)
     } else if (a == s->addr || (s->kind == STEP_MREMAP && a == s->to)) {
         put("0x%llx", (unsigned long long)a);
     } else {
-        put(a % HUGE == 0 ? "huge-aligned" : s->flags & MW_MAP_32BIT ? "below-2G" : "chosen");
+        put(a == run.chosen   ? "again"
+            : a % HUGE == 0 ? "huge-aligned" 
+            : s->flags & MW_MAP_32BIT ? "below-2G"
+                                      : "chosen");
     }
     if (gives_address && s->kind != STEP_BRK && !(r < 0 && r > -4096) &&
         !(a >= ZONE_LOW && a < ZONE_HIGH)) {
@@ -202,34 +214,38 @@ static bool map_words(char **w, int n, struct step *s)
     return prepare(s);
 }
 
-static bool call_words(char **w, int n, struct step *s)
+static bool parse_call(char **w, int n, struct step *s)
 {
     if (strcmp(w[0], "mmap") == 0) {
         s->kind = STEP_MMAP;
         return n == 7 && address(w[1], &s->addr) && amount(w[2], 0, &s->len) &&
                protection(w[3], &s->prot) && map_flags(w[4], &s->flags) &&
-               file_of(w[5], &s->file) && amount(w[6], 0, &s->more) && call(s);
+               file_of(w[5], &s->file) && amount(w[6], 0, &s->more);
     }
-    if (strcmp(w[0], "munmap") == 0) {
+    if (strcmp(w[0], "munmap") == 0 || strcmp(w[0], "unmap") == 0) {
         s->kind = STEP_MUNMAP;
-        return n == 3 && address(w[1], &s->addr) && amount(w[2], 0, &s->len) && call(s);
+        return n == 3 && address(w[1], &s->addr) && amount(w[2], 0, &s->len);
     }
-    if (strcmp(w[0], "mprotect") == 0) {
+    if (strcmp(w[0], "mprotect") == 0 || strcmp(w[0], "protect") == 0) {
         s->kind = STEP_MPROTECT;
         return n == 4 && address(w[1], &s->addr) && amount(w[2], 0, &s->len) &&
-               protection(w[3], &s->prot) && call(s);
+               protection(w[3], &s->prot);
     }
     if (strcmp(w[0], "mremap") == 0) {
         s->kind = STEP_MREMAP;
         return n == 6 && address(w[1], &s->addr) && amount(w[2], 0, &s->len) &&
-               amount(w[3], 0, &s->more) && remap_flags(w[4], &s->flags) &&
-               address(w[5], &s->to) && call(s);
+               amount(w[3], 0, &s->more) && remap_flags(w[4], &s->flags) && address(w[5], &s->to);
     }
     s->kind = STEP_BRK;
     if (run.side == SIDE_SYSTEM && !sys.heap)
         run.skip = true;
-    return strcmp(w[0], "brk") == 0 && n == 2 && address(w[1], &s->addr) &&
-           (run.skip || call(s));
+    return strcmp(w[0], "brk") == 0 && n == 2 && address(w[1], &s->addr);
+}
+
+static bool call_words(char **w, int n, struct step *s)
+{
+    bool quiet = strcmp(w[0], "unmap") == 0 || strcmp(w[0], "protect") == 0;
+    return parse_call(w, n, s) && (run.skip || (quiet ? prepare(s) : call(s)));
 }
 
 /* ---- touching and reading ---- */
@@ -245,10 +261,10 @@ static const char *met_short(enum met met)
     return text[met <= MET_OTHER ? met : MET_OTHER];
 }
 
-static bool touch(uint64_t addr, uint64_t len)
+static bool touch(uint64_t addr, uint64_t len, uint32_t first)
 {
     for (uint64_t a = addr; a < addr + len; a += PAGE) {
-        enum met met = one_store(a, (uint32_t)((a - addr) / PAGE) + 1);
+        enum met met = one_store(a, (uint32_t)((a - addr) / PAGE) + first);
         if (met != MET_OK)
             put("%s", met_short(met));
     }
@@ -301,33 +317,129 @@ static bool piece_words(char **w, int n, struct step *s)
            (run.skip || prepare(s));
 }
 
-/* Fills by the engine's count, which both sides share: the caller made the same steps on it. */
-static bool fill_words(char **w, int n, struct step *s)
+static uint64_t mappings(void)
 {
     struct mw_stats now;
     struct seen a;
-    uint64_t spare = n == 2 ? strtoull(w[1], NULL, 10) : 0, count = 0;
-    s->kind = STEP_FILL;
-    if (sys.max_map_count > 100000 || (run.side == SIDE_SYSTEM && sys.look == LOOK_PROBE)) {
-        run.skip = true;
-        return true;
-    }
+    uint64_t count = 0;
     if (run.side == SIDE_ENGINE) {
         mw_stats(model.space, &now);
-        count = now.map_count;
-    } else {
-        for (uint64_t at = 0; sys_next(at, &a) && a.start < TASK_END; at = a.end)
-            count++;
+        return now.map_count;
     }
-    s->len = sys.max_map_count - count - spare;
+    for (uint64_t at = 0; sys_next(at, &a) && a.start < TASK_END; at = a.end)
+        count++;
+    return count;
+}
+
+static bool can_fill(void)
+{
+    run.skip = run.skip || sys.max_map_count > 100000 ||
+               (run.side == SIDE_SYSTEM && sys.look == LOOK_PROBE);
+    return !run.skip;
+}
+
+static bool fill_words(char **w, int n, struct step *s)
+{
+    s->kind = STEP_FILL;
+    if (!can_fill())
+        return true;
+    s->len = sys.max_map_count - mappings() - (n == 2 ? strtoull(w[1], NULL, 10) : 0);
     return n == 2 && prepare(s);
+}
+
+#define MOST_SLOTS 12
+
+static bool slots_words(char **w, int n, struct step *s)
+{
+    struct step fill = { .kind = STEP_FILL }, one = { .kind = STEP_MUNMAP, .len = PAGE };
+    int64_t last = 0, r;
+    if (n < 2 || !parse_call(w + 1, n - 1, s))
+        return false;
+    if (!can_fill())
+        return true;
+    fill.len = sys.max_map_count - mappings() + 1;
+    make(&fill);
+    for (int i = 0; i < MOST_SLOTS; i++) {
+        r = make(s);
+        r = r < 0 && r > -4096 ? r : 1;
+        if (r != last)
+            put("from%d=%s", i, r < 0 ? mw_errno_name((int)-r) : "ok");
+        last = r;
+        if (r > 0)
+            break;
+        one.addr = FILL + (fill.len - 1 - (uint64_t)i) * PAGE;
+        make(&one);
+    }
+    one.addr = FILL; /* a look at so many mappings would take long */
+    one.len = fill.len * PAGE;
+    make(&one);
+    return true;
+}
+
+/* Of a step of setup.c: a failure is told. */
+static bool set_up(int64_t result)
+{
+    run.skip = run.skip || result == SETUP_CANT;
+    if (result < 0 && !run.skip)
+        put("%s", mw_errno_name((int)-result));
+    return true;
+}
+
+/* False: it is none of these words. */
+static bool setup_words(char **w, int n, bool *good)
+{
+    uint64_t a = 0, len = 0;
+    bool advise = strcmp(w[0], "advise") == 0 && n > 2;
+    char **range = advise ? w + 1 : w;
+    *good = n > 1 && address(range[1], &a) && (range + 2 >= w + n || amount(range[2], 0, &len));
+    if (!*good)
+        return false;
+    if (advise)
+        set_up(setup_advise(run.side, w[1], a, len));
+    else if (strcmp(w[0], "lock") == 0)
+        set_up(setup_lock(run.side, a, len, n > 3));
+    else if (strcmp(w[0], "unlock") == 0)
+        set_up(setup_unlock(run.side, a, len));
+    else if (strcmp(w[0], "watch") == 0)
+        set_up(setup_watch(run.side, a, len));
+    else if (strcmp(w[0], "ring") == 0)
+        set_up(setup_ring(run.side, a, len));
+    else if (strcmp(w[0], "vdso") == 0)
+        set_up(setup_vdso(run.side, a));
+    else if (strcmp(w[0], "shm") == 0)
+        set_up(setup_shm(run.side, a, len));
+    else
+        return false;
+    return true;
+}
+
+static void put_present(uint64_t addr, uint64_t len)
+{
+    char text[128] = "";
+    size_t n = 0;
+    for (uint64_t a = addr; a < addr + len && n < sizeof text - 1; a += PAGE) {
+        int is = look_present(run.side, a);
+        run.skip = run.skip || is < 0;
+        text[n++] = is > 0 ? '1' : '0';
+    }
+    put("present=%s", text);
 }
 
 static bool other_words(char **w, int n, struct step *s)
 {
     uint64_t a, len;
+    bool good;
+    if (setup_words(w, n, &good))
+        return good;
+    if (strcmp(w[0], "present") == 0 && n == 3 && address(w[1], &a) && amount(w[2], 0, &len)) {
+        put_present(a, len);
+        return true;
+    }
+    if (strcmp(w[0], "slots") == 0)
+        return slots_words(w, n, s);
     if (strcmp(w[0], "touch") == 0)
-        return n == 3 && address(w[1], &a) && amount(w[2], 0, &len) && touch(a, len);
+        return n >= 3 && address(w[1], &a) && amount(w[2], 0, &len) &&
+               touch(a, len, n > 3 ? (uint32_t)strtoul(w[3], NULL, 10) : 1);
     if (strcmp(w[0], "data") == 0)
         return n == 3 && address(w[1], &a) && amount(w[2], 0, &len) && read_pages(a, len);
     if (strcmp(w[0], "store") == 0 && n == 3 && address(w[1], &a)) {
@@ -359,14 +471,66 @@ static bool other_words(char **w, int n, struct step *s)
     return call_words(w, n, s);
 }
 
-static bool put_locked(void)
+/* ---- counters ---- */
+
+static void count(struct counted *c)
 {
-    struct counted c = { 0, 0, 0, 0 };
+    memset(c, 0, sizeof *c);
     if (run.side == SIDE_ENGINE)
-        model_counters(&c);
-    else if (!sys.status || !sys_counters(&c))
-        run.skip = true;
+        model_counters(c);
+    else
+        run.skip = !sys.status || !sys_counters(c);
+}
+
+static void put_locked(void)
+{
+    struct counted c;
+    count(&c);
     put("locked=%lld", (long long)(c.locked - run.locked));
+}
+
+static void put_size(void)
+{
+    struct counted c;
+    count(&c);
+    put("size=%+lld", (long long)(c.total - run.total));
+    run.total = c.total;
+}
+
+static void put_committed(void)
+{
+    const int64_t unit = (256 << 20) / (int64_t)PAGE;
+    int64_t now = look_committed(run.side), more = now - run.committed;
+    run.skip = run.skip || now < 0;
+    put("committed=%+lld", (long long)((more + (more < 0 ? -unit : unit) / 2) / unit));
+    run.committed = now;
+}
+
+static void put_flags(uint64_t addr)
+{
+    char text[96];
+    run.skip = !look_flags(run.side, addr, text, sizeof text);
+    put("flags=%s", text);
+}
+
+static void put_layout(void);
+
+/* What is looked at. False: it is none of these words. */
+static bool look_words(char **w, int n)
+{
+    uint64_t a;
+    if (strcmp(w[0], "locked") == 0)
+        put_locked();
+    else if (strcmp(w[0], "size") == 0)
+        put_size();
+    else if (strcmp(w[0], "committed") == 0)
+        put_committed();
+    else if (strcmp(w[0], "show") == 0)
+        put_layout();
+    else if (strcmp(w[0], "flags") == 0 && n == 2 && address(w[1], &a))
+        put_flags(a);
+    else
+        return false;
     return true;
 }
 
@@ -375,8 +539,8 @@ static bool one(char **w, int n)
     struct step s;
     memset(&s, 0, sizeof s);
     s.file = FILE_NONE;
-    if (strcmp(w[0], "locked") == 0)
-        return put_locked();
+    if (look_words(w, n))
+        return true;
     if (strcmp(w[0], "anon") == 0 || strcmp(w[0], "shared") == 0 || strcmp(w[0], "file") == 0)
         return map_words(w, n, &s);
     return other_words(w, n, &s);
@@ -407,6 +571,7 @@ static void put_layout(void)
     struct seen a;
     if (run.side == SIDE_SYSTEM && sys.look == LOOK_PROBE)
         return;
+    sys_changed();
     for (uint64_t at = ZONE_LOW; next_area(at, &a) && a.start < FILL; at = a.end) {
         bool heap = a.start >= HEAP - (1u << 20);
         put_area(&a, heap ? "heap" : "", heap ? HEAP : ARENA);
@@ -437,6 +602,8 @@ enum outcome scenario_run(const struct scenario *s, enum side side, char *out, s
     else
         sys_counters(&c);
     run.locked = c.locked;
+    run.total = c.total;
+    run.committed = look_committed(side);
     for (char *p = strtok_r(text, ";", &save); p; p = strtok_r(NULL, ";", &save)) {
         char *w[MOST_WORDS], *more = NULL;
         int n = 0;
@@ -447,7 +614,6 @@ enum outcome scenario_run(const struct scenario *s, enum side side, char *out, s
         if (run.skip)
             return OUTCOME_SKIP;
     }
-    sys_changed();
     put_layout();
     return OUTCOME_RAN;
 }

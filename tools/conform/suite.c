@@ -15,15 +15,24 @@
 #include "output.h"
 
 #define OUT_ROOM 2048
-#define SCENARIO_SECONDS 20u
+#define SCENARIO_SECONDS 60u /* an emulated machine may be slow */
 
 /* Every version at which anything changes. */
 static const uint32_t versions[] = {
     MW_LINUX(5, 10), MW_LINUX(5, 13), MW_LINUX(5, 16), MW_LINUX(6, 1),  MW_LINUX(6, 7),
     MW_LINUX(6, 10), MW_LINUX(6, 11), MW_LINUX(6, 12), MW_LINUX(6, 13), MW_LINUX(6, 16),
-    MW_LINUX(6, 17), MW_LINUX(6, 18), MW_LINUX(7, 0),  MW_LINUX(7, 2), MW_LINUX(7, 3),
+    MW_LINUX(6, 17), MW_LINUX(6, 18), MW_LINUX(6, 19), MW_LINUX(7, 0),  MW_LINUX(7, 2),
+    MW_LINUX(7, 3),
 };
 enum { VERSIONS = sizeof versions / sizeof versions[0] };
+
+static const struct suite_table tables[] = {
+    { "suite_data.c", suite_data, &suite_data_count },
+    { "suite_args.c", suite_args, &suite_args_count },
+    { "suite_moves.c", suite_moves, &suite_moves_count },
+    { "suite_kinds.c", suite_kinds, &suite_kinds_count },
+};
+enum { TABLES = sizeof tables / sizeof tables[0] };
 
 struct answer {
     enum outcome outcome;
@@ -61,9 +70,21 @@ static bool ask(const struct scenario *s, enum side side, uint32_t version)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* Committed_AS is the whole machine's: what others do at that moment shows in it. */
+#define COMMITTED_TRIES 4
+
+static bool agrees(const struct scenario *s, const char *expected)
+{
+    int tries = strstr(s->steps, "committed") != NULL ? COMMITTED_TRIES : 1;
+    while (strcmp(answer->text, expected) != 0)
+        if (--tries == 0 || !ask(s, SIDE_SYSTEM, model_version))
+            return false;
+    return true;
+}
+
 static void judge(const struct scenario *s)
 {
-    char name[96], why[OUT_ROOM + 512];
+    char name[96], why[OUT_ROOM + 1536];
     const char *expected = scenario_expected(s, model_version);
     snprintf(name, sizeof name, "%s (%s)", s->name, s->rule);
     if (expected == NULL) {
@@ -80,11 +101,12 @@ static void judge(const struct scenario *s)
                                             : "it needs what this system or user does not have");
         return;
     }
-    snprintf(why, sizeof why, "%s | expected %s | got %s", s->steps, expected, answer->text);
-    if (strcmp(answer->text, expected) == 0)
+    if (agrees(s, expected)) {
         output_case(name, VERDICT_OK, NULL);
-    else
-        output_case(name, VERDICT_NOT_OK, why);
+        return;
+    }
+    snprintf(why, sizeof why, "%s | expected %s | got %s", s->steps, expected, answer->text);
+    output_case(name, VERDICT_NOT_OK, why);
 }
 
 /* ---- the table against the engine ---- */
@@ -107,44 +129,59 @@ static const char *engine_says(const struct scenario *s, uint32_t version)
     return outcome == OUTCOME_RAN ? text : NULL;
 }
 
-/* What the table says against what the engine says, at every version. */
-static int check_table(void)
+/* What the table says against what the engine says, at every version. How often they differ. */
+static int check_scenario(const struct scenario *s)
 {
     int bad = 0;
-    for (int i = 0; i < scenario_count; i++)
-        for (int v = 0; v < VERSIONS; v++) {
-            const char *expected = scenario_expected(&scenarios[i], versions[v]);
-            const char *says = engine_says(&scenarios[i], versions[v]);
-            if (expected && says ? strcmp(expected, says) == 0 : expected == says)
-                continue;
-            bad++;
-            printf("%s, Linux %u.%u: the table says %s, the engine %s\n", scenarios[i].name,
-                   versions[v] / 1000, versions[v] % 1000, expected ? expected : "nothing",
-                   says ? says : "nothing");
-        }
-    printf("%d scenarios, %d differences between the table and the engine\n", scenario_count, bad);
+    for (int v = 0; v < VERSIONS; v++) {
+        const char *expected = scenario_expected(s, versions[v]);
+        const char *says = engine_says(s, versions[v]);
+        if (expected && says ? strcmp(expected, says) == 0 : expected == says)
+            continue;
+        bad++;
+        printf("%s, Linux %u.%u: the table says %s, the engine %s\n", s->name, versions[v] / 1000,
+               versions[v] % 1000, expected ? expected : "nothing", says ? says : "nothing");
+    }
+    return bad;
+}
+
+static int check_table(void)
+{
+    int bad = 0, all = 0;
+    for (int t = 0; t < TABLES; t++) {
+        for (int i = 0; i < *tables[t].count; i++)
+            bad += check_scenario(&tables[t].first[i]);
+        all += *tables[t].count;
+    }
+    printf("%d scenarios, %d differences between the table and the engine\n", all, bad);
     return bad > 0;
 }
 
 /* The table anew, from what the engine says. */
+static void print_scenario(const struct scenario *s)
+{
+    char last[OUT_ROOM] = "";
+    printf("    { \"%s\", \"%s\",\n      \"%s\",\n      { ", s->name, s->rule, s->steps);
+    for (int v = 0; v < VERSIONS; v++) {
+        const char *says = engine_says(s, versions[v]);
+        if (says == NULL || strcmp(says, last) == 0)
+            continue;
+        if (v == 0)
+            printf("{ 0, \"%s\" }", says);
+        else
+            printf("%s{ MW_LINUX(%u, %u), \"%s\" }", last[0] ? ",\n        " : "",
+                   versions[v] / 1000, versions[v] % 1000, says);
+        snprintf(last, sizeof last, "%s", says);
+    }
+    printf(" } },\n");
+}
+
 static int print_table(void)
 {
-    for (int i = 0; i < scenario_count; i++) {
-        const struct scenario *s = &scenarios[i];
-        char last[OUT_ROOM] = "";
-        printf("    { \"%s\", \"%s\",\n      \"%s\",\n      { ", s->name, s->rule, s->steps);
-        for (int v = 0; v < VERSIONS; v++) {
-            const char *says = engine_says(s, versions[v]);
-            if (says == NULL || strcmp(says, last) == 0)
-                continue;
-            if (v == 0)
-                printf("{ 0, \"%s\" }", says);
-            else
-                printf("%s{ MW_LINUX(%u, %u), \"%s\" }", last[0] ? ",\n        " : "",
-                       versions[v] / 1000, versions[v] % 1000, says);
-            snprintf(last, sizeof last, "%s", says);
-        }
-        printf(" } },\n");
+    for (int t = 0; t < TABLES; t++) {
+        printf("/* %s */\n", tables[t].file);
+        for (int i = 0; i < *tables[t].count; i++)
+            print_scenario(&tables[t].first[i]);
     }
     return 0;
 }
@@ -185,8 +222,9 @@ int suite_run(const struct options *o)
     if (o->print_table)
         return with_table(print_table);
     clock_gettime(CLOCK_MONOTONIC, &from);
-    for (int i = 0; i < scenario_count; i++)
-        judge(&scenarios[i]);
+    for (int t = 0; t < TABLES; t++)
+        for (int i = 0; i < *tables[t].count; i++)
+            judge(&tables[t].first[i]);
     clock_gettime(CLOCK_MONOTONIC, &to);
     failed = output_suite_end(o, (double)(to.tv_sec - from.tv_sec) +
                                      (double)(to.tv_nsec - from.tv_nsec) / 1e9);

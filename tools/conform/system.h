@@ -8,6 +8,7 @@
 #define FILE_PAGES 32u
 #define COPY_MAX (64u << 10)
 #define NR_MSEAL 462
+#define NR_IO_URING_SETUP 425
 
 #define EPISODE_SECONDS 30u
 
@@ -19,9 +20,9 @@
 #define EXIT_DIED 5
 
 struct system_files {
-    int fd[FILES], writable[FILES];
-    uint64_t inode[FILES];
-    uint64_t device[FILES]; /* 0: any */
+    int fd[ALL_FILES], writable[ALL_FILES];
+    uint64_t inode[ALL_FILES];
+    uint64_t device[ALL_FILES]; /* 0: any */
     int pattern, out;               /* for the copies */
     int maps, statm, status, smaps; /* windows; kept open, they answer after a loss of rights */
 };
