@@ -97,6 +97,11 @@ static const struct {
     { "mremap_huge_grow", "MAP_HUGETLB" },
     { "mremap_huge_move", "before Linux 5.16" },
     { "mremap_leave_anon", "before Linux 5.13" },
+    { "no_address", "rings of io_uring: the suite" },
+    { "uncut", "the vdso and rings of perf: the suite" },
+    { "mremap_whole", "the vdso and rings of perf: the suite" },
+    { "mirror_flags", "of this engine alone: tests/unit" },
+    { "mirror_size", "of this engine alone: tests/unit" },
 };
 
 static const char *never_met(const char *reason)
