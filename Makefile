@@ -39,6 +39,7 @@ help:
 ## make            build/mapwright, build/libmapwright.a, build/libmapwright.so
 ## make demo       install what is missing, build, check real programs
 ## make test       install what is missing, run every test
+## make bench      the ready-made pieces against what one would write by hand
 ## make test-kernels   the engine against other Linux versions, in QEMU
 ## make install    into PREFIX (/usr/local), below DESTDIR if that is set
 ## make clean      remove build/
@@ -64,7 +65,7 @@ $(B)/libmapwright.a: $(B)/core.o $(LIVE_OBJ)
 	$(AR) rcs $@ $^
 
 $(B)/libmapwright.so: $(CORE_OBJ) $(LIVE_OBJ)
-	$(CC) $(EXTRA) -shared -Wl,-soname,libmapwright.so.0 -o $@ $^
+	$(CC) $(EXTRA) -shared -Wl,-soname,libmapwright.so.0 -o $@ $^ -pthread
 
 # The core is freestanding: linked together, it needs nothing but mem*.
 $(B)/core.ok: $(B)/core.o
@@ -85,6 +86,16 @@ demo:
 test:
 	@MAKE='$(MAKE)' B='$(B)' CC='$(CC)' scripts/test
 
+# each is a theme of its own, and prints a table
+BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+$(B)/bench/%: bench/%.c bench/bench.h $(B)/libmapwright.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $< $(B)/libmapwright.a -pthread
+
+.PHONY: bench
+bench: $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+
 .PHONY: test-kernels
 test-kernels:
 	@MAKE='$(MAKE)' B='$(B)' scripts/kernels
@@ -94,6 +105,8 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/mapwright \
 	    $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/mapwright.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 $(wildcard docs/man/*.3) $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 755 $(B)/mapwright $(DESTDIR)$(PREFIX)/bin
 	install -m 644 include/mapwright/*.h $(DESTDIR)$(PREFIX)/include/mapwright
 	install -m 644 $(B)/libmapwright.a $(DESTDIR)$(PREFIX)/lib

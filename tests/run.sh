@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # run.sh - runs the test programs in $B/tests and adds up what they report.
-#   tests/run.sh [unit] [scenarios] [fault] [random] [check]     default: all
+#   tests/run.sh [unit] [scenarios] [fault] [random] [check] [conform] [live]     default: all
 # The last line is "N passed, N failed", with ", N skipped" when some were.
 B=${B:-build}
 PASSED=0
@@ -119,10 +119,20 @@ conform() {
     single "conform, random" "$B/mapwright-conform" --seed 1 --calls "${CONFORM_CALLS:-300000}" --no-emit
 }
 
-[ $# -gt 0 ] || set -- unit fault scenarios random check conform
+# the ready-made pieces, and the programs that their manual pages show
+live() {
+    for f in tests/live/test_*.c; do
+        cmocka "$(basename "$f" .c)"
+    done
+    single ring_threads "$B/tests/ring_threads"
+    name='manual pages'
+    counted_run tests/live/man.sh
+}
+
+[ $# -gt 0 ] || set -- unit fault scenarios random check conform live
 for part; do
     case $part in
-    unit | fault | scenarios | random | check | conform) $part ;;
+    unit | fault | scenarios | random | check | conform | live) $part ;;
     *)
         echo "run.sh: unknown part $part" >&2
         exit 2

@@ -20,13 +20,14 @@ TEST_UNITS := $(addprefix $(B)/tests/,test_calls test_huge test_mirror test_page
 TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)))
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))
 TEST_FAULTS := $(patsubst tests/fault/%.c,$(B)/tests/%,$(wildcard tests/fault/*.c))
+TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) $(B)/tests/ring_threads
 RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
 # what the tool is run on: plain programs, whatever the tool itself is built with
 TEST_PROGRAMS := $(addprefix $(B)/tests/check/,random programs no-ptrace)
 
-.PHONY: check check-build check-unit check-scenarios check-fault check-random check-tool
+.PHONY: check check-build check-unit check-scenarios check-fault check-random check-tool check-live
 check: check-build
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh
 
@@ -35,7 +36,7 @@ ifneq ($(findstring -fsanitize,$(EXTRA) $(CFLAGS)),)
 TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain
 endif
 
-check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile $(TEST_PROGRAMS)
+check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(TEST_LIVE) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile $(TEST_PROGRAMS)
 
 check-unit: $(TEST_UNITS) $(TEST_TOOL_UNITS)
 	B=$(B) tests/run.sh unit
@@ -45,6 +46,8 @@ check-fault: $(TEST_FAULTS)
 	B=$(B) tests/run.sh fault
 check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh random
+check-live: $(TEST_LIVE)
+	B=$(B) tests/run.sh live
 # the tool itself is the Makefile's
 check-tool: $(TEST_PROGRAMS)
 	$(MAKE) $(B)/mapwright
@@ -74,6 +77,14 @@ $(TEST_TOOL_UNITS): $(B)/tests/%: $(B)/tests/tests/unit/%.o $(B)/tests/tools.a
 
 $(B)/tests/test_nomem: $(B)/tests/tests/fault/test_nomem.o $(B)/tests/tests/unit/unit.o $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka
+
+$(B)/tests/test_ring $(B)/tests/test_vec: $(B)/tests/%: $(B)/tests/tests/live/%.o $(B)/tests/tests/live/live.o $(TEST_HOST)
+	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka -pthread
+
+# ThreadSanitizer goes with no other sanitizer: built apart, whatever EXTRA says
+$(B)/tests/ring_threads: tests/live/ring_threads.c live/ring.c live/hostcall.c
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -O1 -g -fsanitize=thread -pthread -MMD -MP -o $@ $^
 
 # includes tree.c, to get at its nodes
 $(B)/tests/test_check: $(B)/tests/tests/fault/test_check.o $(B)/tests/tests/unit/unit.o $(filter-out %/vma/tree.o,$(TEST_CORE))

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* hostcall.c - the host's calls, as they are outside of a test. */
+#include "hostcall.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* mremap is variadic, and madvise's like differ in their types between C libraries */
+static void *remap(void *at, size_t size, size_t new_size, int flags, void *to)
+{
+    return mremap(at, size, new_size, flags, to);
+}
+
+static void *map(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    return mmap(at, size, prot, flags, fd, offset);
+}
+
+struct mw_hostcall mw_hostcall = {
+    .alloc = aligned_alloc,
+    .memfd = memfd_create,
+    .truncate = ftruncate,
+    .map = map,
+    .unmap = munmap,
+    .protect = mprotect,
+    .advise = madvise,
+    .remap = remap,
+};

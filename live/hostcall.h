@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hostcall.h - the calls that the ready-made pieces make on the host.
+ *
+ * A table, so that a test can let any one of them fail; nothing else writes it.
+ * Each entry is the C library's own: -1 (or MAP_FAILED, NULL) and errno.
+ */
+#ifndef LIVE_HOSTCALL_H
+#define LIVE_HOSTCALL_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct mw_hostcall {
+    void *(*alloc)(size_t align, size_t size);
+    int (*memfd)(const char *name, unsigned flags);
+    int (*truncate)(int fd, off_t size);
+    void *(*map)(void *at, size_t size, int prot, int flags, int fd, off_t offset);
+    int (*unmap)(void *at, size_t size);
+    int (*protect)(void *at, size_t size, int prot);
+    int (*advise)(void *at, size_t size, int advice);
+    void *(*remap)(void *at, size_t size, size_t new_size, int flags, void *to);
+};
+
+extern struct mw_hostcall mw_hostcall;
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* live.c - host calls that fail on demand, and what a process has mapped. */
+#include "live.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../live/hostcall.h"
+
+static struct mw_hostcall real;
+static unsigned left;
+static int with;
+static bool armed, each, failed;
+
+/* Whether this call is to fail. */
+static bool turn(void)
+{
+    if (!armed)
+        return false;
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    if (failed && !each)
+        return false;
+    failed = true;
+    errno = with;
+    return true;
+}
+
+static void *t_alloc(size_t align, size_t size)
+{
+    return turn() ? NULL : real.alloc(align, size);
+}
+static int t_memfd(const char *name, unsigned flags)
+{
+    return turn() ? -1 : real.memfd(name, flags);
+}
+static int t_truncate(int fd, off_t size)
+{
+    return turn() ? -1 : real.truncate(fd, size);
+}
+static void *t_map(void *at, size_t size, int prot, int flags, int fd, off_t offset)
+{
+    return turn() ? MAP_FAILED : real.map(at, size, prot, flags, fd, offset);
+}
+static int t_protect(void *at, size_t size, int prot)
+{
+    return turn() ? -1 : real.protect(at, size, prot);
+}
+static int t_advise(void *at, size_t size, int advice)
+{
+    return turn() ? -1 : real.advise(at, size, advice);
+}
+static void *t_remap(void *at, size_t size, size_t new_size, int flags, void *to)
+{
+    return turn() ? MAP_FAILED : real.remap(at, size, new_size, flags, to);
+}
+
+void fail_from(unsigned n, int err, bool all)
+{
+    if (!real.map)
+        real = mw_hostcall;
+    /* unmapping what is one's own does not fail */
+    mw_hostcall = (struct mw_hostcall){t_alloc, t_memfd, t_truncate, t_map,
+                                       real.unmap, t_protect, t_advise, t_remap};
+    left = n;
+    with = err;
+    each = all;
+    failed = false;
+    armed = true;
+}
+
+bool fail_never(void)
+{
+    armed = false;
+    if (real.map)
+        mw_hostcall = real;
+    return failed;
+}
+
+size_t mapped_bytes(void)
+{
+    /* a small buffer of our own, so that counting maps nothing */
+    unsigned long pages = 0;
+    char text[64];
+    FILE *f = fopen("/proc/self/statm", "r");
+
+    assert_non_null(f);
+    setvbuf(f, text, _IOFBF, sizeof text);
+    assert_int_equal(fscanf(f, "%lu", &pages), 1);
+    fclose(f);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+unsigned open_files(void)
+{
+    struct dirent *entry;
+    unsigned n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)))
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static int status_of(pid_t pid)
+{
+    int status;
+
+    assert_true(pid > 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+bool faults(const volatile unsigned char *at, bool write)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would exit instead */
+        signal(SIGBUS, SIG_DFL);
+        if (write)
+            *(volatile unsigned char *)(uintptr_t)at = 1;
+        else
+            (void)*at;
+        _exit(0);
+    }
+    status = status_of(pid);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+}
+
+bool in_child(bool (*what)(void *), void *arg)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0)
+        _exit(what(arg) ? 0 : 1);
+    status = status_of(pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
