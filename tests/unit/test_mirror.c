@@ -332,6 +332,189 @@ static void out_of_memory(void **state)
     }
 }
 
+/* MIRROR-9: what counts, to the page, and what a destination gives back */
+static void limits(void **state)
+{
+    (void)state;
+    enum { AS = MW_LIMIT_AS, DATA = MW_LIMIT_DATA, MEMLOCK = MW_LIMIT_MEMLOCK };
+    static const struct {
+        const char *row;
+        int limit, pages, err; /* what fits; one page less gets this */
+    } c[] = {
+        { "aaaa", AS, 8, MW_ENOMEM },    { "aaaa................aaaa", AS, 8, MW_ENOMEM },
+        { "aaaa", DATA, 8, MW_ENOMEM },  { "aaaa................aaaa", DATA, 8, MW_ENOMEM },
+        { "aarr", DATA, 4, MW_ENOMEM },  { "aaaa", MEMLOCK, 4, MW_EAGAIN },
+    };
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++)
+        for (int less = 1; less >= 0; less--) {
+            struct bench b;
+            start(&b, 1024);
+            draw(&b, c[i].row);
+            if (c[i].limit == MEMLOCK)
+                mw_import_flags(b.space, at(&b, 1), at(&b, 3), 0, MW_VM_LOCKED, true);
+            mw_set_limit(b.space, (enum mw_limit)c[i].limit, (uint64_t)(c[i].pages - less) * b.page);
+            assert_int_equal(mirror(&b, 0, 4, 20), less ? -c[i].err : (int64_t)at(&b, 20));
+            bench_close(&b);
+        }
+    for (int less = 1; less >= 0; less--) { /* LIMIT-5: read-only memory is promised nothing */
+        struct bench b;
+        bench_config(&b, 12, 1024);
+        b.config.options |= MW_OPT_EXTENSIONS;
+        b.config.overcommit = 2;
+        b.config.commit_limit = (uint64_t)(4 - less);
+        bench_open(&b);
+        draw(&b, "aarr");
+        assert_int_equal(mirror(&b, 0, 4, 20), less ? -MW_ENOMEM : (int64_t)at(&b, 20));
+        bench_close(&b);
+    }
+    for (int less = 1; less >= 0; less--) { /* four mappings, and room for three */
+        struct bench b;
+        bench_config(&b, 12, 1024);
+        b.config.options |= MW_OPT_EXTENSIONS;
+        b.config.max_map_count = (uint64_t)(11 - less);
+        bench_open(&b);
+        draw(&b, "aarraarr");
+        assert_int_equal(mirror(&b, 0, 8, 20), less ? -MW_ENOMEM : (int64_t)at(&b, 20));
+        expect_row(&b, less ? "aarraarr" : "mm|mm|mm|mm............mm|mm|mm|mm", "count");
+        bench_close(&b);
+    }
+}
+
+/* MIRROR-9: a destination that is sealed, or where only the privileged may map */
+static void destinations(void **state)
+{
+    (void)state;
+    struct mw_why why;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "aaaa................rrrr");
+    mw_import_flags(b.space, at(&b, 22), at(&b, 23), 0, MW_VM_SEALED, true);
+    assert_int_equal(mirror(&b, 0, 4, 20), -MW_EPERM);
+    expect_row(&b, "aaaa................rr|r|r", "sealed");
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MIRROR_FIX_, 0x8000, &why),
+                     -MW_EPERM);
+    assert_string_equal(mw_why_rule(&why), "MMAP-6");
+    mw_set_caps(b.space, MW_CAP_SYS_RAWIO);
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MIRROR_FIX_, 0x8000, &why),
+                     0x8000);
+    bench_close(&b);
+}
+
+/* MIRROR-2, MMAP-19: a shared mapping of a file opened read-only is the file's, not a copy */
+static void readonly_files(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    struct mw_file readonly = { b.object, MW_FILE_READ };
+    assert_int_equal(mw_mmap(b.space, at(&b, 0), 4 * b.page, RO_, MW_MAP_SHARED | MW_MAP_FIXED,
+                             &readonly, 0, NULL), at(&b, 0));
+    mirror_ok(&b, 0, 4, 20);
+    assert_int_equal(peek(&b, at(&b, 21)), 101);
+    assert_int_equal(mw_mmap(b.space, at(&b, 30), 4 * b.page, RW_, MW_MAP_SHARED | MW_MAP_FIXED,
+                             &b.file, 0, NULL), at(&b, 30));
+    poke(&b, at(&b, 31), 7);
+    assert_int_equal(peek(&b, at(&b, 21)), 7);
+    bench_close(&b);
+}
+
+/* MREMAP-24: what is locked is present in its mirror, but not what is locked ONFAULT */
+static void locked(void **state)
+{
+    (void)state;
+    for (int onfault = 0; onfault < 2; onfault++) {
+        struct bench b;
+        start(&b, 1024);
+        draw(&b, "aaaa");
+        mw_import_flags(b.space, at(&b, 0), at(&b, 4), 0,
+                        MW_VM_LOCKED | (onfault ? MW_VM_LOCKONFAULT : 0), true);
+        mirror_ok(&b, 0, 4, 20);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(present(&b, 20 + i), !onfault);
+        bench_close(&b);
+    }
+}
+
+static pte_t entry(struct bench *b, int64_t page)
+{
+    const pte_t *e = pmap_find(&b->space->pmap, at(b, page), NULL);
+    assert_non_null(e);
+    return *e;
+}
+
+/* MIRROR-3: what was only read is not writable yet, what was written is dirty */
+static void entries(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "ss");
+    assert_int_equal(peek(&b, at(&b, 0)), 0);
+    poke(&b, at(&b, 1), 1);
+    mirror_ok(&b, 0, 2, 20);
+    assert_int_equal(entry(&b, 20) & (PTE_W | PTE_A | PTE_D), PTE_A);
+    assert_int_equal(entry(&b, 21) & (PTE_W | PTE_A | PTE_D), PTE_W | PTE_A | PTE_D);
+    bench_close(&b);
+}
+
+/* MIRROR-5: an offset that page tables can't hold has no page */
+static void beyond_reach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_config(&b, 12, 64);
+    b.config.options |= MW_OPT_EXTENSIONS;
+    b.config.task_size = b.config.mmap_base = 1 << 30;
+    b.config.low_base = 1 << 28;
+    bench_open(&b);
+    uint64_t top = (1 << 30) - b.page, to = 1 << 20;
+    assert_int_equal(mw_mmap(b.space, top, b.page, RW_, FIXED_, NULL, 0, NULL), top);
+    assert_int_equal(mw_mremap(b.space, top, b.page, b.page, MIRROR_FIX_, to, NULL), to);
+    assert_int_equal(mw_mremap(b.space, to, b.page, 2 * b.page, 0, 0, NULL), to);
+    poke(&b, to, 3);
+    assert_int_equal(peek(&b, top), 3);
+    assert_int_equal(mw_fault(b.space, to + b.page, MW_ACCESS_WRITE), MW_FAULT_BUS_ADRERR);
+    bench_close(&b);
+}
+
+/* MIRROR-4: of 1 GiB and more, modulo 1 GiB */
+static void placed_giant(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_config(&b, 12, 0);
+    b.config.options |= MW_OPT_EXTENSIONS;
+    bench_open(&b);
+    uint64_t giant = 1 << 30, from = BASE + 3 * b.page;
+    assert_int_equal(mw_mmap(b.space, from, giant, RW_, FIXED_, NULL, 0, NULL), from);
+    int64_t to = mw_mremap(b.space, from, giant, giant, MIRROR_, 0, NULL);
+    assert_true(to > 0);
+    assert_int_equal((uint64_t)to % giant, from % giant);
+    bench_close(&b);
+}
+
+/* MIRROR-2, MIRROR-5: PROT_NONE memory has its pages back when it is given access */
+static void without_access(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "a-");
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(mw_mprotect(b.space, at(&b, 0), b.page, MW_PROT_NONE, NULL), 0);
+    mirror_ok(&b, 0, 2, 20);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(mw_mprotect(b.space, at(&b, 20 + i), b.page, RW_, NULL), 0);
+    assert_int_equal(peek(&b, at(&b, 20)), 1);
+    poke(&b, at(&b, 21), 2); /* made in an index that grants nothing */
+    sound(b.space);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(mw_mprotect(b.space, at(&b, i), b.page, RO_, NULL), 0);
+    assert_int_equal(peek(&b, at(&b, 0)), 1);
+    assert_int_equal(peek(&b, at(&b, 1)), 2);
+    bench_close(&b);
+}
+
 /* ---- random calls against a model ---- */
 
 enum { UNITS = 5 * 512, CELLS = 1 << 16, SPACES = 3 };
@@ -624,6 +807,104 @@ static void fork_fails(void **state)
     bench_close(&b);
 }
 
+/* FORK-4, MIRROR-6: a child's mirror of a file copies from the same pages of it */
+static void fork_file_mirror(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "....ffff");
+    mirror_ok(&b, 4, 4, 20);
+    struct mw_space *parent = b.space, *child;
+    assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+    b.space = child;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(peek(&b, at(&b, 20 + i)), 104 + i);
+    mw_space_destroy(child);
+    b.space = parent;
+    bench_close(&b);
+}
+
+/* FORK-2, MERGE-6: pieces of one identity are of two in the child, and neither spreads */
+static void fork_identities(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    draw(&b, "AAAA");
+    assert_int_equal(mw_mprotect(b.space, at(&b, 1), b.page, RO_, NULL), 0);
+    struct mw_space *parent = b.space, *child;
+    assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        b.space = i ? child : parent;
+        assert_int_equal(mw_mprotect(b.space, at(&b, 1), b.page, RW_, NULL), 0);
+        expect_row(&b, i ? "A|A|AA" : "AAAA", i ? "child" : "parent");
+        draw(&b, "....aa");
+        expect_row(&b, i ? "A|A|AAaa" : "AAAAAA", i ? "child's" : "parent's");
+    }
+    mw_space_destroy(child);
+    b.space = parent;
+    bench_close(&b);
+}
+
+/* FORK-1, FORK-5: name and break; what is not inherited need not be promised */
+static void fork_child(void **state)
+{
+    (void)state;
+    struct mw_space *child;
+    struct bench b;
+    bench_config(&b, 12, 1024);
+    b.config.overcommit = 2;
+    b.config.commit_limit = 10;
+    b.config.brk_start = 1 << 28;
+    bench_open(&b);
+    draw(&b, "aaaa");
+    mw_import_flags(b.space, at(&b, 1), at(&b, 3), 0, MW_VM_DONTCOPY, true);
+    assert_int_equal(mw_brk(b.space, (1 << 28) + 5000, NULL), (1 << 28) + 5000);
+    assert_int_equal(mw_fork(b.space, 78, &child, NULL), 0); /* without the marks 12 */
+    assert_int_equal(mw_space_config(child)->id, 78);
+    assert_int_equal(mw_brk(child, 0, NULL), (1 << 28) + 5000);
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
+/* FORK-3, MIRROR-2: what has lost its right to write, or its page, is not used on by a TLB */
+static void stale_translations(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    start(&b, 1024);
+    draw(&b, "aa");
+    poke(&b, at(&b, 0), 1);
+    size_t n = b.flushes;
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    assert_true(b.flushes > n);
+    n = b.flushes;
+    int64_t to = mw_mremap(b.space, at(&b, 0), 2 * b.page, 2 * b.page, MIRROR_, 0, NULL);
+    assert_true(to > 0);
+    assert_true(b.flushes > n); /* its first page is the mirror's to copy now */
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
+/* FORK-3: the last side that has a page need not copy it */
+static void fork_last_owner(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    start(&b, 1024);
+    draw(&b, "a");
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    mw_space_destroy(child);
+    pte_t before = entry(&b, 0);
+    poke(&b, at(&b, 0), 2);
+    assert_int_equal(entry(&b, 0) & PTE_ADDR, before & PTE_ADDR);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -631,7 +912,12 @@ int main(void)
         cmocka_unit_test(protections), cmocka_unit_test(private_files), cmocka_unit_test(pages_go),
         cmocka_unit_test(refused), cmocka_unit_test(placed), cmocka_unit_test(out_of_memory),
         cmocka_unit_test(fork_pairs), cmocka_unit_test(fork_inherits), cmocka_unit_test(fork_fails),
-        cmocka_unit_test(random_calls),
+        cmocka_unit_test(random_calls), cmocka_unit_test(limits), cmocka_unit_test(destinations),
+        cmocka_unit_test(readonly_files), cmocka_unit_test(locked), cmocka_unit_test(entries),
+        cmocka_unit_test(beyond_reach), cmocka_unit_test(placed_giant),
+        cmocka_unit_test(without_access), cmocka_unit_test(fork_file_mirror),
+        cmocka_unit_test(fork_identities), cmocka_unit_test(fork_child),
+        cmocka_unit_test(stale_translations), cmocka_unit_test(fork_last_owner),
     };
     return cmocka_run_group_tests_name("mirror", tests, NULL, NULL);
 }

@@ -148,6 +148,70 @@ static void relocates_between(void **state)
     bench_close(&b);
 }
 
+/* STRICT-2: a refusal leaves no mapping cut (MUNMAP-3) */
+static void leaves_no_cut(void **state)
+{
+    (void)state;
+    for (int strict = 0; strict < 2; strict++) {
+        struct bench b;
+        struct mw_why why;
+        bench_config(&b, 12, 64);
+        b.config.linux_version = MW_LINUX(6, 18);
+        b.config.options |= MW_OPT_EXTENSIONS | MW_OPT_DEFECTS;
+        bench_open(&b);
+        draw(&b, "aaa...rrrx");
+        mw_import_flags(b.space, at(&b, 9), at(&b, 10), 0, MW_VM_SEALED, true);
+        assert_int_equal(move(&b, 0, 3, strict ? STRICT_FIX_ : FIX_, 7, &why), -MW_EPERM);
+        expect_row(&b, strict ? "aaa...rrrx" : "aaa...r|rrx", "sealed");
+        bench_close(&b);
+    }
+}
+
+/* RELOCATE-1: only what is touched, and anonymous without a file's name, belongs elsewhere */
+static void relocates_no_other(void **state)
+{
+    (void)state;
+    struct mw_object *zero;
+    struct mw_vma v;
+    struct bench b;
+    start(&b);
+    draw(&b, "aa..ffff");
+    assert_int_equal(move(&b, 0, 2, RELOCATE_FIX_, 20, NULL), at(&b, 20));
+    poke(&b, at(&b, 4), 1);
+    assert_int_equal(move(&b, 4, 4, RELOCATE_FIX_, 24, NULL), at(&b, 24));
+    expect_row(&b, "....................aa..ffff", "untouched, a file's");
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(peek(&b, at(&b, 24 + i)), i ? 104 + i : 1);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 0, MW_OBJ_ANON, &zero), 0);
+    struct mw_file f = { zero, MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+    assert_int_equal(mw_mmap(b.space, at(&b, 0), b.page, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED, &f,
+                             8 * b.page, NULL), at(&b, 0));
+    poke(&b, at(&b, 0), 2);
+    assert_int_equal(move(&b, 0, 1, RELOCATE_FIX_, 30, NULL), at(&b, 30));
+    assert_true(mw_find_vma(b.space, at(&b, 30), &v));
+    assert_int_equal(v.offset, 8 * b.page);
+    mw_object_put(zero);
+    bench_close(&b);
+}
+
+/* RELOCATE-1: what DONTUNMAP leaves behind is no neighbour to merge with, on any version */
+static void relocates_apart(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_config(&b, 12, 64);
+    b.config.linux_version = MW_LINUX(6, 18);
+    b.config.options |= MW_OPT_EXTENSIONS;
+    bench_open(&b);
+    draw(&b, "AA");
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(move(&b, 0, 2, RELOCATE_FIX_ | MW_MREMAP_DONTUNMAP, 2, NULL), at(&b, 2));
+    expect_row(&b, "aaAA", "left behind");
+    assert_int_equal(peek(&b, at(&b, 2)), 1);
+    assert_int_equal(peek(&b, at(&b, 0)), 0);
+    bench_close(&b);
+}
+
 static int64_t would(struct bench *b, uint32_t version, uint64_t flags, struct mw_why *why)
 {
     struct mw_call c = { .name = MW_CALL_MREMAP,
@@ -322,6 +386,77 @@ static void shares_copies(void **state)
     bench_close(&b);
 }
 
+/* The settings of a space where this much is mapped decide what it may still do. */
+static void constrain(struct bench *b)
+{
+    mw_import_flags(b->space, at(b, 0), at(b, 2), 0, MW_VM_LOCKED, true);
+    mw_set_limit(b->space, MW_LIMIT_AS, any(2) ? MW_UNLIMITED : (13 + any(8)) * b->page);
+    mw_set_limit(b->space, MW_LIMIT_DATA, any(2) ? MW_UNLIMITED : (8 + any(8)) * b->page);
+    mw_set_limit(b->space, MW_LIMIT_MEMLOCK, (2 + any(6)) * b->page);
+    mw_set_future(b->space, any(2) ? MW_FUTURE_LOCK : 0);
+    mw_set_huge_pages(b->space, 1);
+}
+
+static struct mw_call call_within_limits(struct bench *b)
+{
+    struct mw_call c = any_call(b);
+    if (any(6) == 0)
+        c = (struct mw_call){ .name = MW_CALL_BRK, .arg = { (1 << 28) + any(9) * b->page } };
+    else if (any(12) == 0)
+        c = (struct mw_call){ .name = MW_CALL_MMAP,
+                              .arg = { 0, (1 + any(2)) << 21, RW_,
+                                       MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_HUGETLB } };
+    return c;
+}
+
+/* WOULD-1: of its own version, what the call then does, whatever was set and is mapped */
+static void asks_itself(void **state)
+{
+    (void)state;
+    long refused = 0;
+    srand(2);
+    for (int round = 0; round < 600; round++) {
+        struct mw_why would_why, why;
+        struct bench b;
+        bench_config(&b, 12, 0);
+        b.config.overcommit = 2;
+        b.config.commit_limit = 12 + any(12);
+        b.config.brk_start = 1 << 28;
+        bench_open(&b);
+        draw(&b, "aaAA.arr-s|sFfaa");
+        constrain(&b);
+        for (int k = 0; k < 8; k++) {
+            struct mw_call c = call_within_limits(&b);
+            const uint64_t *a = c.arg;
+            int64_t r = mw_would(b.space, b.config.linux_version, &c, &would_why);
+            int64_t is = c.name == MW_CALL_MMAP
+                             ? mw_mmap(b.space, a[0], a[1], a[2], a[3], NULL, a[5], &why)
+                         : c.name == MW_CALL_MUNMAP   ? mw_munmap(b.space, a[0], a[1], &why)
+                         : c.name == MW_CALL_MPROTECT ? mw_mprotect(b.space, a[0], a[1], a[2], &why)
+                         : c.name == MW_CALL_BRK ? (int64_t)mw_brk(b.space, a[0], &why)
+                                                 : mw_mremap(b.space, a[0], a[1], a[2], a[3], a[4], &why);
+            assert_int_equal(r, is);
+            assert_memory_equal(&would_why, &why, sizeof why);
+            refused += why.err != 0;
+        }
+        bench_close(&b);
+    }
+    assert_true(refused > 500);
+}
+
+/* ENGINE-2, WOULD-1: a call that is none */
+static void asks_unknown(void **state)
+{
+    (void)state;
+    struct mw_call c = { .name = (enum mw_call_name)99 };
+    struct mw_why why;
+    struct bench b;
+    start(&b);
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &c, &why), -MW_ENOSYS);
+    assert_string_equal(mw_why_rule(&why), "ENGINE-2");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,7 +464,9 @@ int main(void)
         cmocka_unit_test(keeps_destination), cmocka_unit_test(relocates),
         cmocka_unit_test(relocates_between), cmocka_unit_test(asks),
         cmocka_unit_test(versions), cmocka_unit_test(asks_each),
-        cmocka_unit_test(shares_copies),
+        cmocka_unit_test(shares_copies), cmocka_unit_test(leaves_no_cut),
+        cmocka_unit_test(relocates_no_other), cmocka_unit_test(relocates_apart),
+        cmocka_unit_test(asks_itself), cmocka_unit_test(asks_unknown),
     };
     return cmocka_run_group_tests_name("strict", tests, NULL, NULL);
 }
