@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -433,14 +434,15 @@ static bool live_huge(struct world *w, int64_t pages)
 {
     char line[32];
     int64_t unused, promised;
+    int fd = open(HUGE_DIR "nr_hugepages", O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        flock(fd, LOCK_EX); /* until this process ends: one at a time counts in the pool */
     live_huge_pool(w, &unused, &promised);
     if (unused - promised == pages)
         return true;
-    int fd = open(HUGE_DIR "nr_hugepages", O_WRONLY);
     snprintf(line, sizeof line, "%lld\n",
              (long long)(huge_number(HUGE_DIR "nr_hugepages") - unused + promised + pages));
     bool done = fd >= 0 && write(fd, line, strlen(line)) > 0;
-    close(fd);
     live_huge_pool(w, &unused, &promised);
     return done && unused - promised == pages;
 }

@@ -18,7 +18,7 @@ static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v)
 {
     struct mw_vma n = *v;
 
-    n.flags &= ~LOCKS;
+    n.flags &= ~(LOCKS | MW_VM_UFFD); /* a watcher with the FORK event would keep it; there is none */
     if (n.flags & MW_VM_WIPEONFORK) {
         n.anon = 0;
         if (n.flags & MW_VM_MIRRORED) { /* nothing is left to be an alias of */

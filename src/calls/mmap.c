@@ -33,6 +33,7 @@ struct request {
     uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     bool locks;               /* as asked for, by flag or by mlockall */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
+    int at_unmap;             /* why it got no further than AT_UNMAP, whatever it says (MMAP-26) */
     struct mw_vma v;          /* the result */
 };
 
@@ -291,6 +292,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
     int err = unmap_decide(s, q->v.start, q->v.end, &gone, why);
 
     q->stage = err ? AT_UNMAP : CUT;
+    q->at_unmap = err;
     if (err)
         return refused(s, err, why);
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
@@ -332,10 +334,10 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
 }
 
 /* What Linux leaves of a call that failed. */
-static void give_up(struct mw_space *s, const struct request *q, int err)
+static void give_up(struct mw_space *s, const struct request *q)
 {
     if (q->stage == AT_UNMAP)
-        unmap_refused(s, q->v.start, err);
+        unmap_refused(s, q->v.start, q->at_unmap);
     else if (q->stage == CUT)
         unmap_abandoned(s, q->v.start, q->v.end);
     else if (q->stage == UNMAPPED && tree_reserve(&s->tree, EDIT_REMOVE))
@@ -420,7 +422,7 @@ int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t pro
     space_enter(s);
     err = decide(s, &q, why);
     if (err)
-        give_up(s, &q, err);
+        give_up(s, &q);
     else
         err = reserve(s, &q, why);
     if (!err) {

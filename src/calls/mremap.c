@@ -421,6 +421,7 @@ static int decide(const struct mw_space *s, struct remap *r, struct mw_why *why)
 
     if (err)
         return err;
+    stays = stays || (!(r->flags & PLACED) && r->new_size <= r->old_size); /* sizes in huge pages */
     if (stays) {
         r->action = r->new_size < r->old_size ? SHRINK : STAY;
         return r->action == SHRINK ? decide_tail(s, r, why) : 0;

@@ -81,8 +81,8 @@ int unmap_refused(struct mw_space *s, uint64_t start, int err)
 {
     const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
 
-    if (err == -MW_ENOMEM || !space_has(s, ROW_REFUSED_LEAVES_CUT))
-        return err;
+    if (err == -MW_ENOMEM || (err != -MW_EINVAL && !space_has(s, ROW_REFUSED_LEAVES_CUT)))
+        return err; /* what can't be cut is found by cutting, on every version */
     if (v && v->start < start && !(v->flags & MW_VM_SEALED) && !vma_cuts_page(s, v, start) &&
         !cuts_whole(s, v, start) &&
         tree_reserve(&s->tree, EDIT_SPLIT))

@@ -51,8 +51,9 @@ enum {
     FILES_TO_MAP,
     FILE_RING = FILES_TO_MAP, /* what io_setup makes; no file to open */
     FILES,
+    FILE_HUGE = FILES, /* what MAP_HUGETLB maps; no file to open either */
     /* Only in fixed scenarios: rings of io_uring and perf, the vdso, SysV shared memory. */
-    FILE_URING = FILES, FILE_PERF, FILE_VDSO, FILE_SHM,
+    FILE_URING, FILE_PERF, FILE_VDSO, FILE_SHM,
     ALL_FILES
 };
 
@@ -118,6 +119,8 @@ struct system {
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
     uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
     uint32_t caps, overcommit;
+    uint64_t huge_pages;  /* in the pool, and nobody else's; 0: none can be had */
+    uint64_t huge_device; /* of their mappings */
     struct seen own[MAX_AREAS]; /* the program's own mappings */
     uint64_t own_flags[MAX_AREAS];
     int owned;
@@ -131,6 +134,10 @@ void sys_probe(void);
 bool sys_enter(void);
 
 bool sys_has_file(int which); /* after sys_enter */
+
+/* Adds huge pages to the system's pool (sys.huge_pages), until this process ends. */
+void sys_take_huge(uint64_t pages);
+bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system: total is not told */
 
 /* Before and after an episode. `dirty`: one bit for each file that was written to. */
 void sys_begin(uint32_t dirty);
@@ -157,13 +164,15 @@ bool sys_precious(uint64_t addr, uint64_t len);
 
 /* ---- the engine (model.c) ---- */
 
+#define MOST_PARENTS 4
+
 struct model {
     struct mw_space *space;
     struct mw_file file[ALL_FILES];
     struct mw_why why;
     uint64_t future; /* MW_FUTURE_... */
-    bool bytes;      /* contents are known */
-    bool forked;     /* it is a child's */
+    struct mw_space *parent[MOST_PARENTS]; /* after a fork */
+    int parents;
     uint32_t dirty;  /* one bit for each file that may have been written to */
 };
 extern struct model model;
@@ -178,10 +187,12 @@ enum met model_load(uint64_t addr, uint32_t *value);
 bool model_next(uint64_t addr, struct seen *out);
 bool model_next_vma(uint64_t addr, struct mw_vma *out);
 void model_counters(struct counted *out);
+void model_huge_pool(struct mw_huge_stats *out);
 bool model_is_private(uint64_t addr); /* anonymous: no other process can change it */
 bool model_is_opaque(uint64_t addr); /* the engine does not know what lies there */
 bool model_present(uint64_t addr); /* the page tables have an entry */
 bool model_add_shm(uint64_t bytes); /* the object of FILE_SHM */
+struct mw_object *model_huge_file(uint64_t bytes); /* NULL: no memory */
 bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
 
 /* ---- one episode (run.c) ---- */

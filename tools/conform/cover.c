@@ -266,7 +266,7 @@ void cover_call(struct tally *t, const struct step *s, int64_t result,
     }
     t->ok_by_kind[s->kind]++;
     t->rule[R_MERGE_1] += after->map_count < before->map_count && s->kind != STEP_MUNMAP;
-    if ((t->calls % 4 == 0 || model.forked) && s->kind != STEP_MUNMAP)
+    if ((t->calls % 4 == 0 || model.parents > 0) && s->kind != STEP_MUNMAP)
         merge_rules(t->rule, s->kind == STEP_MMAP || s->kind == STEP_MREMAP ? (uint64_t)result
                              : s->kind == STEP_BRK                          ? HEAP - PAGE
                                                                             : s->addr);

@@ -79,10 +79,20 @@ void sys_changed(void)
 
 /* ---- mappings ---- */
 
+static uint64_t seen_device;
+
+uint64_t sys_seen_device(void)
+{
+    return seen_device;
+}
+
 static int file_of_inode(uint64_t inode, uint64_t device, bool named, bool shared)
 {
+    seen_device = device;
     if (inode == 0 && !named)
         return shared ? AREA_SHARED_ANONYMOUS : AREA_ANONYMOUS;
+    if (device == sys.huge_device && device != 0)
+        return FILE_HUGE;
     for (int i = 0; i < ALL_FILES; i++)
         if (sys_files.inode[i] != 0 && sys_files.inode[i] == inode &&
             (sys_files.device[i] == 0 || sys_files.device[i] == device))
@@ -196,7 +206,8 @@ static const struct {
     { "de", MW_VM_DONTEXPAND }, { "ac", MW_VM_ACCOUNT },     { "nr", MW_VM_NORESERVE },
     { "wf", MW_VM_WIPEONFORK }, { "dd", MW_VM_DONTDUMP },    { "mm", MW_VM_MIXEDMAP },
     { "hg", MW_VM_HUGEPAGE },  { "nh", MW_VM_NOHUGEPAGE },   { "mg", MW_VM_MERGEABLE },
-    { "um", MW_VM_UFFD },      { "sl", MW_VM_SEALED },       { "dp", MW_VM_DROPPABLE },
+    { "ht", MW_VM_HUGETLB },   { "um", MW_VM_UFFD },         { "sl", MW_VM_SEALED },
+    { "dp", MW_VM_DROPPABLE },
     { "??", MW_VM_LOCKONFAULT }, /* kernels up to 6.11 have no name for it */
 };
 enum { FLAG_NAMES = sizeof flag_names / sizeof flag_names[0] };

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define POOL_FRAMES 8192ull
+#define SMALL_FRAMES 8192ull
+#define HUGE_FRAMES (HUGE / PAGE)
+#define MOST_HUGE 16ull
+#define POOL_FRAMES (SMALL_FRAMES + MOST_HUGE * HUGE_FRAMES)
 #define HOARD (24ull << 20)
 #define POOL_AT 0x100000000000ull
 #define LARGE_CLASSES 16u
@@ -134,7 +137,8 @@ static bool open_objects(void)
     };
     for (int i = 0; i < FILE_SHM; i++) {
         model.file[i].mode = mode[i];
-        if (mw_object_create(&port, frames, i < FILES ? &file_ops : NULL, &file_mark[i],
+        if (i != FILE_HUGE &&
+            mw_object_create(&port, frames, i < FILES ? &file_ops : NULL, &file_mark[i],
                              object_bytes(i), object_flags[i], &model.file[i].object) != 0)
             return false;
     }
@@ -149,6 +153,12 @@ bool model_add_shm(uint64_t bytes)
     return f->object == NULL &&
            mw_object_create(&port, frames, NULL, &file_mark[FILE_SHM], bytes, MW_OBJ_NOMERGE,
                             &f->object) == 0;
+}
+
+struct mw_object *model_huge_file(uint64_t bytes)
+{
+    struct mw_object *o;
+    return mw_object_create(&port, frames, NULL, NULL, bytes, MW_OBJ_HUGETLB, &o) == 0 ? o : NULL;
 }
 
 /* ---- the space ---- */
@@ -203,12 +213,13 @@ bool model_open(void)
     memset(hoard.small, 0, sizeof hoard.small);
     memset(hoard.large, 0, sizeof hoard.large);
     memset(&model, 0, sizeof model);
-    if (mw_frames_create(&port, hoard.base - POOL_FRAMES * PAGE, POOL_FRAMES * PAGE, 12, &frames) !=
-            0 ||
+    if (mw_frames_create(&port, hoard.base - POOL_FRAMES * PAGE,
+                         (SMALL_FRAMES + sys.huge_pages * HUGE_FRAMES) * PAGE, 12, &frames) != 0 ||
         !open_objects())
         return false;
+    if (mw_frames_set_huge(frames, 21, sys.huge_pages) != sys.huge_pages)
+        return false;
     configure(&config);
-    model.bytes = true;
     return mw_space_create(&config, &model.space) == 0 && import_own();
 }
 
@@ -218,6 +229,8 @@ const char *model_close(void)
     if (mw_check(model.space, &what) != 0)
         return what;
     mw_space_destroy(model.space);
+    while (model.parents > 0)
+        mw_space_destroy(model.parent[--model.parents]);
     for (int i = 0; i < ALL_FILES; i++)
         if (model.file[i].object != NULL)
             mw_object_put(model.file[i].object);
@@ -340,65 +353,18 @@ static int64_t fill_step(const struct step *s)
     return 0;
 }
 
-/* ---- fork: a space like the child's, which the engine has no call for ---- */
-
-#define MOST_INHERITED 1024u /* pages; where more may be, the child's bytes are not known */
-#define ACCESS (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY)
-
-/* The private pages of one of the parent's mappings, where they are not what a first read finds. */
-static bool inherit_pages(struct mw_space *child, const struct mw_vma *v)
-{
-    static unsigned char was[PAGE], is[PAGE];
-    for (uint64_t a = v->start; a < v->end; a += PAGE) {
-        if (mw_read(model.space, a, was, PAGE, NULL) != PAGE ||
-            (mw_read(child, a, is, PAGE, NULL) == PAGE && memcmp(was, is, PAGE) == 0))
-            continue;
-        if (mw_write(child, a, was, PAGE, NULL) != PAGE)
-            return false;
-    }
-    return true;
-}
-
-/* One mapping; its pages go through where protection would not let them. */
-static bool inherit(struct mw_space *child, const struct mw_vma *parents, uint64_t identity,
-                    uint64_t *pages)
-{
-    struct mw_vma v = *parents;
-    bool copied;
-    v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT | MW_VM_UFFD);
-    v.anon = v.anon == 0 || v.flags & MW_VM_WIPEONFORK ? 0 : identity | MW_ANON_FORKED;
-    copied = v.anon != 0 && model.bytes;
-    *pages += copied ? (v.end - v.start) / PAGE : 0;
-    if (!copied || *pages > MOST_INHERITED) {
-        model.bytes = model.bytes && !copied;
-        return mw_import(child, &v) == 0;
-    }
-    v.flags = (v.flags & ~ACCESS) | MW_VM_READ | MW_VM_WRITE;
-    if (mw_import(child, &v) != 0 ||
-        mw_import_flags(model.space, v.start, v.end, ACCESS, MW_VM_READ, false) != 0)
-        return false;
-    model.bytes = inherit_pages(child, &v);
-    return mw_import_flags(child, v.start, v.end, ACCESS, parents->flags & ACCESS, false) == 0;
-}
-
+/* Goes on as the child. The parent stays as it is, with its pages. */
 static int64_t fork_step(void)
 {
-    uint64_t identities = 0, pages = 0;
-    struct mw_config config = *mw_space_config(model.space);
     struct mw_space *child;
-    struct mw_stats now;
-    struct mw_vma v;
-    mw_stats(model.space, &now);
-    if (mw_space_create(&config, &child) != 0)
+    int64_t r;
+    if (model.parents == MOST_PARENTS)
         return -MW_ENOMEM;
-    for (uint64_t a = 0; mw_find_vma(model.space, a, &v); a = v.end)
-        if (!(v.flags & MW_VM_DONTCOPY) && !inherit(child, &v, ++identities, &pages))
-            return -MW_ENOMEM;
-    if (sys.heap)
-        mw_set_brk(child, now.brk_start, now.brk);
-    mw_space_destroy(model.space);
+    r = mw_fork(model.space, 2 + (uint64_t)model.parents, &child, &model.why);
+    if (r != 0)
+        return r;
+    model.parent[model.parents++] = model.space;
     model.space = child;
-    model.forked = true;
     model.future = 0;
     return 0;
 }
@@ -530,9 +496,14 @@ bool model_next(uint64_t addr, struct seen *out)
     out->start = v.start;
     out->end = v.end;
     out->prot = (uint32_t)(v.flags & 7u) | (v.flags & MW_VM_MAYSHARE ? 8u : 0);
-    out->file = file_of_object(v.object);
+    out->file = v.flags & MW_VM_HUGETLB ? FILE_HUGE : file_of_object(v.object);
     out->offset = v.object ? v.offset : 0;
     return true;
+}
+
+void model_huge_pool(struct mw_huge_stats *out)
+{
+    mw_frames_huge(frames, 21, out);
 }
 
 void model_counters(struct counted *out)

@@ -160,8 +160,6 @@ static bool same_bytes_of(int i, int most, bool (*which)(uint64_t))
 {
     struct mw_vma v;
     int n = 0;
-    if (!model.bytes)
-        return true;
     for (uint64_t a = ZONE_LOW; n < most && model_next_vma(a, &v) && v.start < FILL; a = v.end) {
         if (which && !which(v.start))
             continue;
@@ -185,11 +183,8 @@ static bool access_step(int i, const struct step *s)
 {
     enum met k, e;
     slot->tally.accesses++;
-    if (s->kind == STEP_LOAD) {
-        if (model.bytes)
-            return same_word(i, s->addr);
-        return true;
-    }
+    if (s->kind == STEP_LOAD)
+        return same_word(i, s->addr);
     cover_before(s);
     e = model_store(s->addr, (uint32_t)s->to);
     if (e == MET_OTHER)

@@ -17,6 +17,7 @@ static struct {
     size_t size, n;
     uint64_t chosen, base; /* R, and how far it is mapped */
     int64_t locked, total, committed; /* at the start; when they were told last */
+    struct mw_huge_stats pool;        /* at the start */
     bool skip;
 } run;
 
@@ -205,13 +206,16 @@ static bool map_words(char **w, int n, struct step *s)
             !amount(w[6], 0, &s->more))
             return false;
     } else {
-        s->flags |= MW_MAP_ANONYMOUS;
+        s->flags |= MW_MAP_ANONYMOUS | (strcmp(w[0], "huge") == 0 ? MW_MAP_HUGETLB : 0);
         s->flags |= strcmp(w[0], "shared") == 0 ? MW_MAP_SHARED : MW_MAP_PRIVATE;
         if (n > 4 && !map_flags(w[4], &more))
             return false;
     }
     s->flags |= more;
-    return prepare(s);
+    if (s->flags & MW_MAP_SHARED)
+        s->flags &= ~(uint32_t)MW_MAP_PRIVATE;
+    run.skip = run.skip || (s->flags & MW_MAP_HUGETLB && sys.huge_pages == 0);
+    return run.skip || prepare(s);
 }
 
 static bool parse_call(char **w, int n, struct step *s)
@@ -261,21 +265,22 @@ static const char *met_short(enum met met)
     return text[met <= MET_OTHER ? met : MET_OTHER];
 }
 
-static bool touch(uint64_t addr, uint64_t len, uint32_t first)
+/* `by`: the size of a page. */
+static bool touch(uint64_t addr, uint64_t len, uint32_t first, uint64_t by)
 {
-    for (uint64_t a = addr; a < addr + len; a += PAGE) {
-        enum met met = one_store(a, (uint32_t)((a - addr) / PAGE) + first);
+    for (uint64_t a = addr; a < addr + len; a += by) {
+        enum met met = one_store(a, (uint32_t)((a - addr) / by) + first);
         if (met != MET_OK)
             put("%s", met_short(met));
     }
     return true;
 }
 
-static bool read_pages(uint64_t addr, uint64_t len)
+static bool read_pages(uint64_t addr, uint64_t len, uint64_t by)
 {
     char text[256] = "";
     size_t n = 0;
-    for (uint64_t a = addr; a < addr + len && n < sizeof text - 16; a += PAGE) {
+    for (uint64_t a = addr; a < addr + len && n < sizeof text - 16; a += by) {
         uint32_t v = 0;
         enum met met = run.side == SIDE_SYSTEM ? sys_load(a, &v) : model_load(a, &v);
         const char *comma = n ? "," : "";
@@ -406,6 +411,8 @@ static bool setup_words(char **w, int n, bool *good)
         set_up(setup_ring(run.side, a, len));
     else if (strcmp(w[0], "vdso") == 0)
         set_up(setup_vdso(run.side, a));
+    else if (strcmp(w[0], "hugefile") == 0)
+        set_up(setup_huge_file(run.side, a, len));
     else if (strcmp(w[0], "shm") == 0)
         set_up(setup_shm(run.side, a, len));
     else
@@ -425,6 +432,11 @@ static void put_present(uint64_t addr, uint64_t len)
     put("present=%s", text);
 }
 
+static uint64_t page_of(const char *word)
+{
+    return *word == 'h' ? HUGE : PAGE;
+}
+
 static bool other_words(char **w, int n, struct step *s)
 {
     uint64_t a, len;
@@ -437,11 +449,12 @@ static bool other_words(char **w, int n, struct step *s)
     }
     if (strcmp(w[0], "slots") == 0)
         return slots_words(w, n, s);
-    if (strcmp(w[0], "touch") == 0)
+    if (strcmp(w[0], "touch") == 0 || strcmp(w[0], "htouch") == 0)
         return n >= 3 && address(w[1], &a) && amount(w[2], 0, &len) &&
-               touch(a, len, n > 3 ? (uint32_t)strtoul(w[3], NULL, 10) : 1);
-    if (strcmp(w[0], "data") == 0)
-        return n == 3 && address(w[1], &a) && amount(w[2], 0, &len) && read_pages(a, len);
+               touch(a, len, n > 3 ? (uint32_t)strtoul(w[3], NULL, 10) : 1, page_of(w[0]));
+    if (strcmp(w[0], "data") == 0 || strcmp(w[0], "hdata") == 0)
+        return n == 3 && address(w[1], &a) && amount(w[2], 0, &len) &&
+               read_pages(a, len, page_of(w[0]));
     if (strcmp(w[0], "store") == 0 && n == 3 && address(w[1], &a)) {
         put("%s", met_short(one_store(a, (uint32_t)strtoul(w[2], NULL, 10))));
         return true;
@@ -506,6 +519,22 @@ static void put_committed(void)
     run.committed = now;
 }
 
+static void look_at_pool(struct mw_huge_stats *out)
+{
+    if (run.side == SIDE_ENGINE)
+        model_huge_pool(out);
+    else if (!sys_huge_pool(out))
+        run.skip = true;
+}
+
+static void put_pool(void)
+{
+    struct mw_huge_stats now;
+    look_at_pool(&now);
+    put("free=%lld rsvd=%lld", (long long)(sys.huge_pages + now.free - run.pool.free),
+        (long long)(now.promised - run.pool.promised));
+}
+
 static void put_flags(uint64_t addr)
 {
     char text[96];
@@ -525,6 +554,8 @@ static bool look_words(char **w, int n)
         put_size();
     else if (strcmp(w[0], "committed") == 0)
         put_committed();
+    else if (strcmp(w[0], "pool") == 0)
+        put_pool();
     else if (strcmp(w[0], "show") == 0)
         put_layout();
     else if (strcmp(w[0], "flags") == 0 && n == 2 && address(w[1], &a))
@@ -541,7 +572,8 @@ static bool one(char **w, int n)
     s.file = FILE_NONE;
     if (look_words(w, n))
         return true;
-    if (strcmp(w[0], "anon") == 0 || strcmp(w[0], "shared") == 0 || strcmp(w[0], "file") == 0)
+    if (strcmp(w[0], "anon") == 0 || strcmp(w[0], "shared") == 0 || strcmp(w[0], "file") == 0 ||
+        strcmp(w[0], "huge") == 0)
         return map_words(w, n, &s);
     return other_words(w, n, &s);
 }
@@ -578,7 +610,7 @@ static void put_layout(void)
     }
     if (run.chosen == 0 || run.chosen >= run.base)
         return;
-    for (uint64_t at = run.chosen; next_area(at, &a) && a.start < run.base; at = a.end) {
+    for (uint64_t at = run.chosen; at < run.base && next_area(at, &a) && a.start < run.base; at = a.end) {
         a.start = a.start < run.chosen ? run.chosen : a.start;
         a.end = a.end > run.base ? (run.base + PAGE - 1) & ~(PAGE - 1) : a.end;
         put_area(&a, "R", run.chosen);
@@ -604,6 +636,8 @@ enum outcome scenario_run(const struct scenario *s, enum side side, char *out, s
     run.locked = c.locked;
     run.total = c.total;
     run.committed = look_committed(side);
+    if (sys.huge_pages > 0)
+        look_at_pool(&run.pool);
     for (char *p = strtok_r(text, ";", &save); p; p = strtok_r(NULL, ";", &save)) {
         char *w[MOST_WORDS], *more = NULL;
         int n = 0;

@@ -43,9 +43,12 @@ static int64_t populate(uint64_t addr, uint64_t end)
 
 int64_t setup_lock(enum side side, uint64_t addr, uint64_t len, bool onfault)
 {
+    struct mw_vma v;
     if (side == SIDE_SYSTEM)
         return onfault ? sys_raw(SYS_mlock2, addr, len, 1, 0, 0, 0)
                        : sys_raw(SYS_mlock, addr, len, 0, 0, 0, 0);
+    if (mw_find_vma(model.space, addr, &v) && v.flags & MW_VM_HUGETLB) /* never locked */
+        return populate(addr, addr + len);
     mw_import_flags(model.space, addr, addr + len, LOCKS, onfault ? LOCKS : MW_VM_LOCKED, true);
     return onfault ? 0 : populate(addr, addr + len);
 }
@@ -187,6 +190,31 @@ int64_t setup_vdso(enum side side, uint64_t addr)
     v.flags = MW_VM_READ | MW_VM_EXEC | MW_VM_MAYREAD | MW_VM_MAYWRITE | MW_VM_MAYEXEC |
               MW_VM_DONTEXPAND;
     return mw_import(model.space, &v);
+}
+
+#define MFD_OF_2M (MFD_HUGETLB | 21u << 26)
+
+int64_t setup_huge_file(enum side side, uint64_t addr, uint64_t len)
+{
+    struct mw_file f = { .mode = MW_FILE_READ | MW_FILE_WRITE };
+    int fd;
+    int64_t r;
+    if (sys.huge_pages == 0)
+        return SETUP_CANT;
+    if (side == SIDE_ENGINE) {
+        f.object = model_huge_file(4 * HUGE);
+        r = mw_mmap(model.space, addr, len, MW_PROT_READ | MW_PROT_WRITE,
+                    MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL);
+        mw_object_put(f.object);
+        return r == (int64_t)addr ? 0 : SETUP_CANT;
+    }
+    fd = (int)syscall(SYS_memfd_create, "huge", MFD_OF_2M);
+    if (fd < 0 || ftruncate(fd, 4 * HUGE) != 0)
+        return SETUP_CANT;
+    r = sys_raw(SYS_mmap, addr, len, MW_PROT_READ | MW_PROT_WRITE, MW_MAP_SHARED | MW_MAP_FIXED,
+                (uint64_t)fd, 0);
+    sys_changed();
+    return r == (int64_t)addr ? 0 : SETUP_CANT;
 }
 
 int64_t setup_shm(enum side side, uint64_t addr, uint64_t len)

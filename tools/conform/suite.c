@@ -15,6 +15,7 @@
 #include "output.h"
 
 #define OUT_ROOM 2048
+#define SUITE_HUGE_PAGES 16
 #define SCENARIO_SECONDS 60u /* an emulated machine may be slow */
 
 /* Every version at which anything changes. */
@@ -31,6 +32,7 @@ static const struct suite_table tables[] = {
     { "suite_args.c", suite_args, &suite_args_count },
     { "suite_moves.c", suite_moves, &suite_moves_count },
     { "suite_kinds.c", suite_kinds, &suite_kinds_count },
+    { "suite_huge.c", suite_huge, &suite_huge_count },
 };
 enum { TABLES = sizeof tables / sizeof tables[0] };
 
@@ -203,6 +205,7 @@ static int with_table(int (*what)(void))
         sys.overcommit = 0;
         sys.max_map_count = FEW_MAPPINGS;
         sys.ram_pages = 1u << 22;
+        sys.huge_pages = SUITE_HUGE_PAGES;
         code = what();
         fflush(NULL);
         _exit(code);
@@ -221,6 +224,7 @@ int suite_run(const struct options *o)
         return with_table(check_table);
     if (o->print_table)
         return with_table(print_table);
+    sys_take_huge(SUITE_HUGE_PAGES);
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int t = 0; t < TABLES; t++)
         for (int i = 0; i < *tables[t].count; i++)

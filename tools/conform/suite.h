@@ -7,8 +7,12 @@
  *   file PAGE N PROT FLAGS FILE PG    a fixed one of a file, from its page PG
  *   ring PAGE N, vdso PAGE            an aio ring of 1 or 32 pages, the vdso (2 pages), moved there
  *   shm PAGE N                        a SysV shared memory segment
+ *   huge PAGE N PROT [FLAGS]          a fixed one of huge pages
+ *   hugefile PAGE N                   a shared one of a memfd of 4 huge pages
  *   unmap PAGE N, protect PAGE N PROT munmap and mprotect that are not what it is about
  *   touch PAGE N [FIRST]              write FIRST (1), FIRST + 1, ... into the pages
+ *   htouch, hdata PAGE N              touch and data by huge pages
+ *   pool                              huge pages free, and promised, as if 16 were all
  *   seal, nofork PAGE N               mseal, madvise(MADV_DONTFORK)
  *   advise WORD PAGE N                madvise: see setup.c
  *   lock PAGE N [onfault], unlock PAGE N
@@ -60,8 +64,9 @@ struct suite_table {
     const struct scenario *first;
     const int *count;
 };
-extern const struct scenario suite_data[], suite_args[], suite_moves[], suite_kinds[];
-extern const int suite_data_count, suite_args_count, suite_moves_count, suite_kinds_count;
+extern const struct scenario suite_data[], suite_args[], suite_moves[], suite_kinds[], suite_huge[];
+extern const int suite_data_count, suite_args_count, suite_moves_count, suite_kinds_count,
+    suite_huge_count;
 
 /* What is expected of a version. NULL: nothing is written down. */
 const char *scenario_expected(const struct scenario *s, uint32_t version);
@@ -83,6 +88,7 @@ int64_t setup_watch(enum side side, uint64_t addr, uint64_t len);
 bool setup_file(int which); /* opened, on the system's side */
 int64_t setup_ring(enum side side, uint64_t addr, uint64_t len);
 int64_t setup_vdso(enum side side, uint64_t addr);
+int64_t setup_huge_file(enum side side, uint64_t addr, uint64_t len);
 int64_t setup_shm(enum side side, uint64_t addr, uint64_t len);
 
 /* And what only they look at. */

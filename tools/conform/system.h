@@ -39,6 +39,7 @@ static inline unsigned char copy_pattern(uint32_t i)
     return (unsigned char)(i * 37u + (i >> 8) * 11u + 5u);
 }
 
+uint64_t sys_seen_device(void); /* of what sys_next saw last */
 int sys_new_file(void);
 void sys_fill(int fd, uint64_t bytes); /* with what read_page (model.c) says */
 
