@@ -2,6 +2,7 @@
 /* hostcall.c - the host's calls, as they are outside of a test. */
 #include "hostcall.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -17,6 +18,11 @@ static void *map(void *at, size_t size, int prot, int flags, int fd, off_t offse
     return mmap(at, size, prot, flags, fd, offset);
 }
 
+static int punch(int fd, off_t start, off_t size)
+{
+    return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, size);
+}
+
 struct mw_hostcall mw_hostcall = {
     .alloc = aligned_alloc,
     .memfd = memfd_create,
@@ -26,4 +32,5 @@ struct mw_hostcall mw_hostcall = {
     .protect = mprotect,
     .advise = madvise,
     .remap = remap,
+    .punch = punch,
 };

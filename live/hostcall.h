@@ -20,6 +20,7 @@ struct mw_hostcall {
     int (*protect)(void *at, size_t size, int prot);
     int (*advise)(void *at, size_t size, int advice);
     void *(*remap)(void *at, size_t size, size_t new_size, int flags, void *to);
+    int (*punch)(int fd, off_t start, off_t size); /* gives pages of a memfd back */
 };
 
 extern struct mw_hostcall mw_hostcall;

@@ -63,13 +63,18 @@ static void *t_remap(void *at, size_t size, size_t new_size, int flags, void *to
     return turn() ? MAP_FAILED : real.remap(at, size, new_size, flags, to);
 }
 
+static int t_punch(int fd, off_t start, off_t size)
+{
+    return turn() ? -1 : real.punch(fd, start, size);
+}
+
 void fail_from(unsigned n, int err, bool all)
 {
     if (!real.map)
         real = mw_hostcall;
     /* unmapping what is one's own does not fail */
     mw_hostcall = (struct mw_hostcall){t_alloc, t_memfd, t_truncate, t_map,
-                                       real.unmap, t_protect, t_advise, t_remap};
+                                       real.unmap, t_protect, t_advise, t_remap, t_punch};
     left = n;
     with = err;
     each = all;

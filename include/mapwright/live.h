@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * live.h - the calls of mapwright.h on this process's own memory.
+ *
+ * A live space is a range of this process's addresses, reserved when it is
+ * made. Its calls take and return pointers of that range, decide as any space
+ * does, and carry the decision out with the host's mmap, mprotect and mremap.
+ * Its pages lie in a memfd, so that any of them can have a second address:
+ * mw_live_mremap with MW_MREMAP_MIRROR, private memory included.
+ *
+ *   - A call happens wholly or not at all: when the host refuses a step, those
+ *     before it are undone, and bytes and layout are as before.
+ *   - Calls return a pointer's value or 0, or -errno. Arguments are bytes.
+ *     What mapwright.h says of a call's errors holds; beside them -ENOMEM when
+ *     the host has no memory or no mapping (vm.max_map_count) left.
+ *   - Any thread may call, and any thread may use the memory meanwhile. A
+ *     moving page is at its old or at its new address, or at both.
+ *   - Within the range no other mmap of the process ever lands.
+ *
+ * Hosted: Linux 3.17 and later (memfd_create), x86-64 or any other with 4 KiB
+ * to 64 KiB pages.
+ */
+#ifndef MAPWRIGHT_LIVE_H
+#define MAPWRIGHT_LIVE_H
+
+#include "mapwright/mapwright.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+struct mw_live;
+
+/* What a child of fork(2) has of a live space. Aliases stay aliases. */
+enum mw_live_fork {
+    MW_LIVE_FORK_SHARE,   /* the same pages as its parent */
+    MW_LIVE_FORK_COPY,    /* pages of its own, as they were at the fork; what other threads
+                             write while fork runs may be old or new. Costs a copy */
+    MW_LIVE_FORK_NOTHING  /* no memory there, and an empty space */
+};
+
+struct mw_live_config {
+    uint64_t size;          /* bytes of address space to reserve; rounded up to 2 MiB */
+    enum mw_live_fork fork;
+};
+
+/*
+ * Reserves the range and makes the space. Errors: MW_EINVAL (size 0, or beyond
+ * what the system has), MW_ENOMEM; and what memfd_create and mmap report. The
+ * caller owns it and ends it by mw_live_destroy, which unmaps the range.
+ */
+int mw_live_create(const struct mw_live_config *config, struct mw_live **out);
+void mw_live_destroy(struct mw_live *live);
+
+/* The reserved range. */
+struct mw_range mw_live_range(const struct mw_live *live);
+
+/*
+ * mmap(2) of anonymous memory, in the range. `flags` as mmap's: MW_MAP_PRIVATE
+ * or _SHARED (which differ in nothing here: MW_LIVE_FORK_... decides),
+ * MW_MAP_ANONYMOUS, perhaps _FIXED, _FIXED_NOREPLACE, _POPULATE, _NORESERVE.
+ * EOPNOTSUPP for others. A fixed address outside the range: EINVAL.
+ */
+int64_t mw_live_mmap(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
+                     uint64_t flags, struct mw_why *why);
+
+/* munmap(2), mprotect(2). The range may have gaps for munmap. EINVAL: outside the space's range. */
+int64_t mw_live_munmap(struct mw_live *live, void *addr, uint64_t length, struct mw_why *why);
+int64_t mw_live_mprotect(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
+                         struct mw_why *why);
+
+/*
+ * mremap(2), with MAYMOVE, FIXED, DONTUNMAP (what stays is empty), old size 0,
+ * several mappings; and MW_MREMAP_MIRROR. All of them all or nothing.
+ */
+int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, uint64_t new_size,
+                       uint64_t flags, void *new_addr, struct mw_why *why);
+
+/* Drops the pages of [addr, addr + length), at all their addresses: they read zero. EINVAL, ENOMEM (a hole). */
+int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length);
+
+struct mw_live_stats {
+    uint64_t mapped;    /* bytes that have an address, each address counted */
+    uint64_t held;      /* bytes of memory in use, each page counted once */
+    uint64_t mappings;  /* of the space */
+    uint64_t host_used; /* mappings of the whole process, and */
+    uint64_t host_left; /*   how many more vm.max_map_count allows; both 0 without /proc */
+};
+void mw_live_stats(struct mw_live *live, struct mw_live_stats *out);
+
+/* NULL when sound, else what is not (static storage): the space, and the host's mappings against it. */
+const char *mw_live_check(struct mw_live *live);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif
