@@ -7,6 +7,7 @@
  * themselves; the parent's aliases go, and whichever side accesses a page
  * first takes a copy of it. Rules FORK-1..5 in SPEC.md.
  */
+#include "space/huge.h"
 #include "space/space.h"
 #include "vma/account.h"
 #include "vma/edit.h"
@@ -27,7 +28,7 @@ static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v)
             n.offset = n.start;
         }
     }
-    if (n.anon)
+    if (n.anon || huge_is_promised(&n)) /* the mark says that it has no huge pages set aside */
         n.anon = child->next_anon++ | MW_ANON_FORKED;
     return n;
 }

@@ -372,7 +372,7 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
     if (!q->file) {
         kind |= q->level == 3 ? MW_OBJ_HUGETLB_LARGE : 0;
         if (mw_object_create(s->cfg.port, s->pmap.frames, NULL, NULL,
-                             add_ceil(q->v.offset, q->length), kind, &q->made))
+                             q->level > 1 ? q->length : add_ceil(q->v.offset, q->length), kind, &q->made))
             return why_plain(why, WHY_no_memory);
         q->v.object = q->made;
     }
@@ -411,24 +411,61 @@ static void finish(struct mw_space *s, const struct request *q)
         fault_populate(s, q->v.start, q->v.end);
 }
 
+/*
+ * The files of huge pages that are in the way: Linux closes them when the call
+ * has ended, so that what they hold is not free for it.
+ */
+static struct mw_object *keep_files(struct mw_space *s, const struct request *q)
+{
+    struct mw_object *kept = NULL;
+
+    for (struct cursor c = tree_find(&s->tree, q->v.start); c.leaf && tree_at(c)->start < q->v.end;
+         c = tree_next(c)) {
+        struct mw_object *o = tree_at(c)->object;
+
+        if (!(tree_at(c)->flags & MW_VM_HUGETLB) || !o || (o->flags & OBJECT_KEPT))
+            continue;
+        o->flags |= OBJECT_KEPT;
+        o->refs++;
+        o->next = kept;
+        kept = o;
+    }
+    return kept;
+}
+
+static void let_go(struct mw_object *kept)
+{
+    while (kept) {
+        struct mw_object *o = kept;
+
+        kept = o->next;
+        o->flags &= ~OBJECT_KEPT;
+        mw_object_put(o);
+    }
+}
+
 int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
                 uint64_t flags, const struct mw_file *file, uint64_t offset, struct mw_why *why)
 {
     struct request q = { .addr = addr, .length = length, .offset = offset,
                          .prot = prot, .flags = flags, .file = file };
+    struct mw_object *kept = NULL;
     int err;
 
     why_clear(why);
     space_enter(s);
     err = decide(s, &q, why);
-    if (err)
+    if (err) {
         give_up(s, &q);
-    else
+    } else {
+        kept = q.level > 1 ? keep_files(s, &q) : NULL;
         err = reserve(s, &q, why);
+    }
     if (!err) {
         commit(s, &q);
         finish(s, &q);
     }
+    let_go(kept);
     space_leave(s);
     return err ? err : (int64_t)q.v.start;
 }

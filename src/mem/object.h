@@ -19,11 +19,13 @@ struct mw_object {
     uint32_t level;    /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     uint32_t height;   /* levels of the page index */
     struct object_node *root;
+    struct mw_object *next; /* OBJECT_KEPT: the next one */
 };
 
 /* Kinds of the engine's own, beside MW_OBJ_... */
 #define OBJECT_MIRROR 0x80000000u /* its ctx is a struct mirror */
 #define OBJECT_HIDDEN 0x40000000u /* made by mmap for one mapping of huge pages, and grows with it */
+#define OBJECT_KEPT 0x20000000u   /* alive until the call ends that unmaps it */
 
 enum object_result { OBJECT_OK, OBJECT_BEYOND, OBJECT_FAILED, OBJECT_OOM };
 

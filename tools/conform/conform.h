@@ -137,6 +137,8 @@ bool sys_has_file(int which); /* after sys_enter */
 
 /* Adds huge pages to the system's pool (sys.huge_pages), until this process ends. */
 void sys_take_huge(uint64_t pages);
+void sys_enter_huge(void);          /* an episode has the pool to itself, */
+void sys_leave_huge(void);          /*   until it ends */
 bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system: total is not told */
 
 /* Before and after an episode. `dirty`: one bit for each file that was written to. */
@@ -177,6 +179,7 @@ struct model {
 };
 extern struct model model;
 extern uint32_t model_version;
+extern uint64_t model_huge_pages; /* what the next model_open has */
 
 bool model_prepare(void); /* takes its memory, before the layout is looked at */
 bool model_open(void);
@@ -239,6 +242,7 @@ struct generator {
     uint64_t seed, episode;
     uint32_t only; /* bits of STEP_..., 0: all */
     int n;         /* steps */
+    bool hugetlb; /* some calls are about huge pages */
     bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks, watches;
     int rings;         /* still to be made */
     uint64_t ring;     /* where the last one is */

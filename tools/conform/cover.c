@@ -92,9 +92,6 @@ static const struct {
 } never[] = {
     { "no_memory", "the engine's own memory: tests/fault, fuzz_port" },
     { "not_modelled", "such calls are not compared" },
-    { "huge_split", "MAP_HUGETLB: the suite's scenarios of the engine, tests/unit" },
-    { "mremap_huge_align", "MAP_HUGETLB" },
-    { "mremap_huge_grow", "MAP_HUGETLB" },
     { "mremap_huge_move", "before Linux 5.16" },
     { "mremap_leave_anon", "before Linux 5.13" },
     { "no_address", "rings of io_uring: the suite" },
@@ -104,8 +101,16 @@ static const struct {
     { "mirror_size", "of this engine alone: tests/unit" },
 };
 
+/* These need a pool of huge pages. */
+static const char *const of_huge_pages[] = { "huge_split", "huge_pool", "hugetlb_size",
+                                             "hugetlb_offset", "mremap_huge_align",
+                                             "mremap_huge_grow" };
+
 static const char *never_met(const char *reason)
 {
+    for (size_t i = 0; sys.huge_pages == 0 && i < sizeof of_huge_pages / sizeof of_huge_pages[0]; i++)
+        if (strcmp(of_huge_pages[i], reason) == 0)
+            return "no huge pages can be had here";
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         if (strcmp(never[i].reason, reason) == 0)
             return never[i].why;

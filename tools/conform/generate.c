@@ -57,6 +57,11 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->forks = sys.fork_ok && one_in(g, 24);
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 32) ? 1 + (int)below(g, 3) : 0;
+    g->hugetlb = sys.huge_pages > 0 && episode % 96 == 11; /* clearing them takes its time */
+    if (g->hugetlb) {
+        g->forks = sys.fork_ok && episode % 192 == 11;
+        g->rings = 0;
+    }
     g->fills = (one_in(g, 5000) || episode % 5000 == 7) && sys.look == LOOK_QUERY &&
                sys.max_map_count <= 70000;
     for (int i = 0; i < 32; i++)
@@ -205,6 +210,23 @@ static bool begins_in_own(uint64_t addr, uint64_t len)
            sys_precious(page, TASK_END - page);
 }
 
+/*
+ * Linux loses the huge pages that are set aside for the rest of a private
+ * mapping when a part of it moves: until the next boot.
+ */
+static bool loses_huge_pages(const struct step *s)
+{
+    uint64_t end = s->addr + ((s->len + HUGE - 1) & ~(HUGE - 1));
+    struct mw_vma v;
+    if (!(s->flags & MW_MREMAP_FIXED))
+        return false;
+    for (uint64_t a = s->addr; model_next_vma(a, &v) && v.start < end; a = v.end)
+        if (v.flags & MW_VM_HUGETLB && !(v.flags & (MW_VM_MAYSHARE | MW_VM_NORESERVE)) &&
+            (v.start < s->addr || v.end > end))
+            return true;
+    return false;
+}
+
 static bool harmless_mremap(const struct step *s)
 {
     uint64_t old = s->len > PAGE ? s->len : PAGE;
@@ -225,8 +247,11 @@ static bool is_piece(const struct step *s)
     mw_stats(model.space, &now);
     if (now.map_count + 3 >= sys.max_map_count || s->len == 0 || (s->addr | s->len) % PAGE != 0)
         return false;
-    return model_next_vma(s->addr, &v) &&
-           v.start <= s->addr && s->addr >= ZONE_LOW && s->len <= v.end - s->addr &&
+    if (!model_next_vma(s->addr, &v))
+        return false;
+    if (v.flags & MW_VM_HUGETLB && (s->kind == STEP_WATCH || (s->addr | s->len) % HUGE != 0))
+        return false;
+    return v.start <= s->addr && s->addr >= ZONE_LOW && s->len <= v.end - s->addr &&
            s->addr < FILL && !(v.flags & MW_VM_SEALED);
 }
 
@@ -239,6 +264,8 @@ static bool too_much(uint64_t len)
 static bool is_bearable(const struct step *s)
 {
     struct mw_vma v;
+    if (s->kind == STEP_MMAP && s->flags & MW_MAP_HUGETLB) /* of these there are few */
+        return true;
     if (s->kind == STEP_MMAP)
         return !too_much(s->len) ||
                (!(s->flags & (MW_MAP_LOCKED | MW_MAP_POPULATE)) && model.future == 0);
@@ -264,7 +291,7 @@ bool step_is_safe(const struct step *s)
             return true;
         return harmless(s->addr, s->len) && !sys_precious(s->addr, rounded(s->len));
     case STEP_MREMAP:
-        return harmless_mremap(s);
+        return harmless_mremap(s) && !loses_huge_pages(s);
     case STEP_STORE:
     case STEP_LOAD:
     case STEP_COPY_IN:
@@ -421,6 +448,85 @@ static void make_call(struct generator *g, struct step *s)
                    (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
 }
 
+/* ---- huge pages ---- */
+
+#define HUGE_WINDOW 12u
+
+static uint64_t huge_at(struct generator *g)
+{
+    uint64_t a = ARENA + below(g, HUGE_WINDOW) * HUGE;
+    struct mw_vma v;
+    if (one_in(g, 2) && model_next_vma(a, &v) && v.flags & MW_VM_HUGETLB)
+        a = one_in(g, 3) ? v.end : v.start;
+    if (one_in(g, 12))
+        a += (below(g, 5) - 2) * PAGE;
+    return g->hostile && one_in(g, 60) ? some_addr(g) : a;
+}
+
+static uint64_t huge_len(struct generator *g)
+{
+    uint64_t len = (1 + below(g, 4)) * HUGE;
+    if (one_in(g, 6))
+        len += (below(g, 7) - 3) * PAGE;
+    if (one_in(g, 16))
+        len = (1 + below(g, 10)) * HUGE;
+    if (one_in(g, 20))
+        len = below(g, 3) * PAGE;
+    return g->hostile && one_in(g, 60) ? hostile(g) : len;
+}
+
+static void huge_mmap(struct generator *g, struct step *s)
+{
+    static const uint32_t odd[] = {
+        MW_MAP_POPULATE, MW_MAP_STACK, MW_MAP_GROWSDOWN, MW_MAP_FIXED_NOREPLACE, MW_MAP_SYNC,
+        MW_MAP_NONBLOCK, MW_MAP_POPULATE, 21u << 26, 22u << 26, 12u << 26,
+    };
+    s->flags = one_in(g, 3) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
+    if (one_in(g, 20))
+        s->flags = (uint32_t)below(g, 10);
+    s->flags |= MW_MAP_HUGETLB | MW_MAP_ANONYMOUS | (one_in(g, 6) ? 0 : MW_MAP_FIXED);
+    s->flags |= one_in(g, 4) ? MW_MAP_NORESERVE : 0;
+    if (one_in(g, 4))
+        s->flags |= odd[below(g, sizeof odd / sizeof odd[0])];
+    if (g->locks && one_in(g, 4))
+        s->flags |= MW_MAP_LOCKED;
+    s->prot = one_in(g, 3) ? some_prot(g) : MW_PROT_READ | MW_PROT_WRITE;
+    s->more = one_in(g, 8) ? below(g, 4) * HUGE : one_in(g, 16) ? below(g, 4) * PAGE : 0;
+    if (!(s->flags & MW_MAP_FIXED) && one_in(g, 2))
+        s->addr = 0;
+}
+
+static void huge_access(struct generator *g, struct step *s)
+{
+    s->kind = one_in(g, 4) ? STEP_LOAD : STEP_STORE;
+    s->addr = (huge_at(g) & ~(PAGE - 1)) + (one_in(g, 3) ? below(g, HUGE / PAGE) * PAGE : 0);
+    s->to = ++g->value + 1000;
+}
+
+static void make_huge(struct generator *g, struct step *s)
+{
+    static const uint8_t how[] = { 0, 0, 1, 1, 3, 3, 3, 3, 5, 7 };
+    uint64_t dice = below(g, 16);
+    s->addr = huge_at(g);
+    s->len = huge_len(g);
+    if (dice < 4) {
+        s->kind = STEP_MMAP;
+        huge_mmap(g, s);
+    } else if (dice < 6) {
+        s->kind = STEP_MUNMAP;
+    } else if (dice < 8) {
+        s->kind = STEP_MPROTECT;
+        s->prot = some_prot(g);
+    } else if (dice < 12) {
+        s->kind = STEP_MREMAP;
+        s->flags = how[below(g, sizeof how)];
+        s->more = one_in(g, 2) ? s->len : huge_len(g);
+        s->to = huge_at(g);
+    } else {
+        huge_access(g, s);
+    }
+}
+
 /* ---- the other steps ---- */
 
 /* A piece of one mapping of the arena; false: there is none. */
@@ -521,6 +627,8 @@ void generate_step(struct generator *g, int i, struct step *s)
         s->file = FILE_NONE;
         if (i == 40 && g->fills && !g->filled)
             make_fill(g, s);
+        else if (g->hugetlb && !g->only && dice % 2 == 0)
+            make_huge(g, s);
         else if (dice < 86)
             make_call(g, s);
         else if (dice < 97)

@@ -16,6 +16,7 @@
 #define POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 
 static int pool = -1;
+static int entry_lock = -1; /* a worker's own: a lock is an open file's */
 static pid_t owner;
 static int64_t had; /* pages, before */
 
@@ -59,6 +60,26 @@ static void interrupted(int signal)
     put_back();
     (void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     raise(signal);
+}
+
+/*
+ * Waits until no other worker is at the pool, which then is as it was taken:
+ * Linux loses a promise at times, so that pages are added again.
+ */
+void sys_enter_huge(void)
+{
+    struct mw_huge_stats now;
+    if (entry_lock < 0)
+        entry_lock = open(POOL "free_hugepages", O_RDONLY | O_CLOEXEC);
+    flock(entry_lock, LOCK_EX);
+    if (sys_huge_pool(&now) && now.free - now.promised != sys.huge_pages)
+        set_pool(number_of(POOL "nr_hugepages") + (int64_t)sys.huge_pages -
+                 (int64_t)(now.free - now.promised));
+}
+
+void sys_leave_huge(void)
+{
+    flock(entry_lock, LOCK_UN);
 }
 
 /* The mappings have a file of a file system of their own: by its device they are known. */

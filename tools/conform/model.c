@@ -19,6 +19,7 @@
 
 struct model model;
 uint32_t model_version = MW_LINUX_NEWEST;
+uint64_t model_huge_pages;
 
 static struct mw_frames *frames;
 static struct mw_object *other; /* what the program's own mappings map */
@@ -214,10 +215,10 @@ bool model_open(void)
     memset(hoard.large, 0, sizeof hoard.large);
     memset(&model, 0, sizeof model);
     if (mw_frames_create(&port, hoard.base - POOL_FRAMES * PAGE,
-                         (SMALL_FRAMES + sys.huge_pages * HUGE_FRAMES) * PAGE, 12, &frames) != 0 ||
+                         (SMALL_FRAMES + model_huge_pages * HUGE_FRAMES) * PAGE, 12, &frames) != 0 ||
         !open_objects())
         return false;
-    if (mw_frames_set_huge(frames, 21, sys.huge_pages) != sys.huge_pages)
+    if (mw_frames_set_huge(frames, 21, model_huge_pages) != model_huge_pages)
         return false;
     configure(&config);
     return mw_space_create(&config, &model.space) == 0 && import_own();

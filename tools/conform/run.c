@@ -112,6 +112,22 @@ static void keep_layouts(void)
 
 /* ---- checks ---- */
 
+static struct mw_huge_stats pool; /* the system's, at the start */
+
+static bool same_pool(int i)
+{
+    struct mw_huge_stats k, e;
+    if (model_huge_pages == 0 || model.parents > 0 || !sys_huge_pool(&k)) /* two processes: not told apart */
+        return true;
+    model_huge_pool(&e);
+    k.free += model_huge_pages - pool.free;
+    k.promised -= pool.promised;
+    if (k.free != e.free)
+        return differ(i, "free huge pages", (int64_t)k.free, (int64_t)e.free);
+    return k.promised == e.promised ||
+           differ(i, "promised huge pages", (int64_t)k.promised, (int64_t)e.promised);
+}
+
 static bool same_counters(int i)
 {
     struct counted k, e;
@@ -125,6 +141,8 @@ static bool same_counters(int i)
         counters_known = true;
         return true;
     }
+    if (!same_pool(i))
+        return false;
     if (!counters_known)
         return true;
     if (k.total - e.total != offset.total)
@@ -264,6 +282,8 @@ static bool call_step(int i, struct step *s)
     mw_stats(model.space, &after);
     cover_call(&slot->tally, s, e, &before, &after);
     locked = locked || after.locked != 0;
+    if (!same_pool(i))
+        return false;
     if (strict ? !same_everywhere() : (e >= 0 && s->kind != STEP_BRK && !same_around(s, e)))
         return differ(i, "layout", k, e);
     return true;
@@ -293,6 +313,7 @@ static bool parent_after_fork(int i, int code)
         return differ(i, "the parent's layout after its child", 0, 0);
     if (!same_bytes_of(i, 96, model_is_private))
         return false;
+    model_huge_pages = 0; /* the child may have made pages of shared files */
     if (!same_counters(i))
         return false;
     count_cpu(slot);
@@ -389,6 +410,15 @@ static bool all_steps(struct generator *g)
     return same_bytes(e->n - 1) && same_counters(e->n - 1);
 }
 
+/* Is the pool of huge pages needed? */
+static uint64_t huge_pages_of(const struct generator *g, const struct episode *e)
+{
+    bool any = g && g->hugetlb;
+    for (int i = 0; !g && i < e->n; i++)
+        any = any || (e->step[i].kind == STEP_MMAP && e->step[i].flags & MW_MAP_HUGETLB);
+    return any ? sys.huge_pages : 0;
+}
+
 bool run_episode(struct slot *of, struct generator *g, bool thorough)
 {
     static uint32_t dirty;
@@ -401,6 +431,11 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     if (g)
         slot->episode.n = g->n;
     sys_begin(dirty);
+    model_huge_pages = huge_pages_of(g, &slot->episode);
+    if (model_huge_pages > 0) {
+        sys_enter_huge();
+        sys_huge_pool(&pool);
+    }
     dirty = 0;
     if (!model_open())
         return differ(0, "the engine could not start", 0, 0);
@@ -412,6 +447,10 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     }
     dirty = model.dirty;
     slot->stale = !sys_wipe();
+    if (model_huge_pages > 0) {
+        sys_leave_huge();
+        slot->stale = true; /* VmSize has been seen to keep some pages */
+    }
     slot->stale = slot->stale || (locked && sys_counters(&after) && after.locked != 0);
     left = model_close();
     return left == NULL || differ(slot->episode.n - 1, left, 0, 0);
@@ -433,6 +472,7 @@ static int64_t expected_step(const struct step *s, uint32_t *value)
 bool model_expect(const struct episode *e, struct expectation *out)
 {
     struct counted before, after;
+    model_huge_pages = huge_pages_of(NULL, e);
     if (!model_open())
         return false;
     model_counters(&before);

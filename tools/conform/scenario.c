@@ -112,9 +112,9 @@ static bool map_flags(const char *w, uint32_t *out)
         MW_MAP_PRIVATE, MW_MAP_SHARED, MW_MAP_SHARED_VALIDATE, MW_MAP_FIXED,
         MW_MAP_FIXED_NOREPLACE, MW_MAP_ANONYMOUS, MW_MAP_GROWSDOWN, MW_MAP_LOCKED,
         MW_MAP_NORESERVE, MW_MAP_POPULATE, MW_MAP_STACK, MW_MAP_32BIT, MW_MAP_SYNC,
-        MW_MAP_DROPPABLE, MW_MAP_NONBLOCK,
+        MW_MAP_DROPPABLE, MW_MAP_NONBLOCK, MW_MAP_HUGETLB,
     };
-    return letters(w, "psvfnadlrokt!Db", bits, out);
+    return letters(w, "psvfnadlrokt!DbH", bits, out);
 }
 
 static bool remap_flags(const char *w, uint32_t *out)
@@ -249,7 +249,10 @@ static bool parse_call(char **w, int n, struct step *s)
 static bool call_words(char **w, int n, struct step *s)
 {
     bool quiet = strcmp(w[0], "unmap") == 0 || strcmp(w[0], "protect") == 0;
-    return parse_call(w, n, s) && (run.skip || (quiet ? prepare(s) : call(s)));
+    if (!parse_call(w, n, s))
+        return false;
+    run.skip = run.skip || (s->kind == STEP_MMAP && s->flags & MW_MAP_HUGETLB && sys.huge_pages == 0);
+    return run.skip || (quiet ? prepare(s) : call(s));
 }
 
 /* ---- touching and reading ---- */

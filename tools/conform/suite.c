@@ -64,6 +64,7 @@ static bool ask(const struct scenario *s, enum side side, uint32_t version)
         if (!sys_enter())
             _exit(9);
         model_version = version;
+        model_huge_pages = sys.huge_pages;
         if (side == SIDE_ENGINE && !model_open())
             _exit(9);
         answer->outcome = scenario_run(s, side, answer->text, OUT_ROOM);
@@ -205,7 +206,7 @@ static int with_table(int (*what)(void))
         sys.overcommit = 0;
         sys.max_map_count = FEW_MAPPINGS;
         sys.ram_pages = 1u << 22;
-        sys.huge_pages = SUITE_HUGE_PAGES;
+        sys.huge_pages = model_huge_pages = SUITE_HUGE_PAGES;
         code = what();
         fflush(NULL);
         _exit(code);

@@ -19,6 +19,7 @@
 #include "output.h"
 
 #define MAX_JOBS 64
+#define RANDOM_HUGE_PAGES 8 /* few, so that they run out */
 #define SHARED_AT 0x0f0000000000ull
 
 /* What the parent and its workers share. */
@@ -458,6 +459,7 @@ int work(const struct options *o)
     board->until = o->seconds > 0 && o->calls == 0
                        ? UINT64_MAX
                        : o->from + (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
+    sys_take_huge(RANDOM_HUGE_PAGES);
     if (replay_corpus(o) < 0)
         return 2;
     run_all(o, began);
