@@ -23,6 +23,7 @@ struct engine {
     struct mw_config config;
     struct mw_frames *frames;
     struct mw_space *space;
+    struct mw_space *parent; /* after a fork: it waits, and holds what is its own; or NULL */
     struct mw_object *other; /* what the imported files map */
     struct mw_file file[MAX_FILES];
     int files;
@@ -286,7 +287,8 @@ static void engine_forked(struct world *w)
         say(w, "no child");
         return;
     }
-    mw_space_destroy(e->space);
+    mw_space_destroy(e->parent);
+    e->parent = e->space;
     e->space = child;
 }
 
@@ -409,6 +411,7 @@ void engine_close(struct world *w)
 {
     struct engine *e = of(w);
     mw_space_destroy(e->space);
+    mw_space_destroy(e->parent);
     for (int i = 0; i < e->files; i++)
         mw_object_put(e->file[i].object);
     mw_object_put(e->other);

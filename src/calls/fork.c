@@ -28,7 +28,7 @@ static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v)
             n.offset = n.start;
         }
     }
-    if (n.anon || huge_is_promised(&n)) /* the mark says that it has no huge pages set aside */
+    if (n.anon || huge_is_promised(&n)) /* what is set aside stays the parent's, touched or not */
         n.anon = child->next_anon++ | MW_ANON_FORKED;
     return n;
 }

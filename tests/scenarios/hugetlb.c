@@ -279,10 +279,14 @@ SCENARIO(hugetlb_fork)
     huge(w);
     huge_map(w, 0, 3, RW, PRIV);
     huge_map(w, 10, 2, RW, SHARED);
+    huge_map(w, 20, 2, RW, PRIV);
     huge_touch(w, 0, 2);
     huge_touch(w, 10, 1);
     forked(w);
     lay(w);
+    pool(w);
+    unmap(w, HUGE_PAGES(20), HUGE_PAGES(2)); /* untouched: what is set aside is the parent's */
+    pool(w);
     huge_data(w, 0, 2);
     huge_data(w, 10, 2);
     store(w, HUGE_PAGES(0) + 3, 70);

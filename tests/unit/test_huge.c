@@ -199,6 +199,37 @@ static void mirrors(void **state)
     }
 }
 
+/* HUGETLB-3: a child has none set aside, whether its parent's were touched or not, and takes none */
+static void forked(void **state)
+{
+    (void)state;
+    for (uint64_t touched = 0; touched < 3; touched++) {
+        struct bench b;
+        struct mw_space *parent, *child;
+        start(&b, 64 * H, 0);
+        mw_frames_set_huge(b.frames, 21, 4);
+        map(&b, 0, 3, MW_MAP_PRIVATE);
+        for (uint64_t i = 0; i < touched; i++)
+            poke(&b, ht(i), 1);
+        expect_pool(&b, 4 - touched, 3 - touched);
+        parent = b.space;
+        assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+        b.space = child;
+        assert_int_equal(mw_munmap(child, ht(2), H, NULL), 0);
+        expect_pool(&b, 4 - touched, 3 - touched);
+        poke(&b, ht(1), 2); /* the one that is free */
+        expect_pool(&b, 3 - touched, 3 - touched);
+        assert_int_equal(mw_fault(child, ht(0), MW_ACCESS_WRITE), MW_FAULT_BUS_ADRERR);
+        mw_space_destroy(child);
+        b.space = parent;
+        expect_pool(&b, 4 - touched, 3 - touched);
+        for (uint64_t i = 0; i < 3; i++)
+            poke(&b, ht(i), 3);
+        expect_pool(&b, 1, 0);
+        end(&b, 64 * H);
+    }
+}
+
 /* ENGINE-1 for each of them */
 static void out_of_memory(void **state)
 {
@@ -238,7 +269,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
-        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked),
+        cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
 }
