@@ -230,6 +230,32 @@ static void forked(void **state)
     }
 }
 
+/* MIRROR-6, MIRROR-8: a private mapping of a file of huge pages copies what the file has */
+static void file_mirror(void **state)
+{
+    (void)state;
+    struct mw_object *o;
+    struct bench b;
+    start(&b, 64 * H, MW_OPT_EXTENSIONS);
+    mw_frames_set_huge(b.frames, 21, 8);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, 3 * H, MW_OBJ_HUGETLB, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE };
+    assert_int_equal(mw_mmap(b.space, ht(0), 3 * H, RW_, MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL),
+                     ht(0));
+    poke(&b, ht(1), 5);
+    assert_int_equal(mw_mmap(b.space, ht(4), 2 * H, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED, &f, H, NULL),
+                     ht(4));
+    assert_int_equal(mw_mremap(b.space, ht(4), 2 * H, 2 * H, MIRROR_FIX_, ht(8), NULL), ht(8));
+    assert_int_equal(peek(&b, ht(8)), 5);
+    assert_int_equal(peek(&b, ht(9)), 0);
+    poke(&b, ht(8), 6);
+    assert_int_equal(peek(&b, ht(4)), 6);
+    assert_int_equal(peek(&b, ht(1)), 5);
+    assert_int_equal(mw_munmap(b.space, ht(0), 20 * H, NULL), 0);
+    mw_object_put(o);
+    end(&b, 64 * H);
+}
+
 /* ENGINE-1 for each of them */
 static void out_of_memory(void **state)
 {
@@ -269,7 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
-        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked),
+        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);

@@ -151,6 +151,11 @@ static void protections(void **state)
     poke(&b, from + 9 * b.page, 99);
     assert_int_equal(peek(&b, to + 9 * b.page), 99);
     sound(b.space);
+    uint64_t again = BASE + 24 * huge; /* of what may only be read: no table of writable entries */
+    assert_int_equal(mw_mremap(b.space, to, huge, huge, MIRROR_FIX_, again, NULL), again);
+    sound(b.space);
+    assert_int_equal(mw_fault(b.space, again, MW_ACCESS_WRITE), MW_FAULT_SEGV_ACCERR);
+    assert_int_equal(peek(&b, again + 9 * b.page), 99);
     assert_int_equal(mw_mprotect(b.space, from, huge, MW_PROT_NONE, NULL), 0);
     assert_int_equal(peek(&b, to + 9 * b.page), 99);
     assert_int_equal(mw_fault(b.space, from, MW_ACCESS_READ), MW_FAULT_SEGV_ACCERR);
@@ -208,6 +213,41 @@ static void pages_go(void **state)
     mw_stats(b.space, &stats);
     assert_int_equal(stats.resident, 0);
     assert_int_equal(mw_frames_free(b.frames), free_before);
+    bench_close(&b);
+}
+
+static uint64_t resident(struct bench *b)
+{
+    struct mw_stats stats;
+    mw_stats(b->space, &stats);
+    return stats.resident;
+}
+
+/* MIRROR-7: the last address by itself, and beside another mirror's of the same offset */
+static void last_pages_go(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 1024);
+    for (int i = 0; i < 2; i++) { /* both were made at page 0 */
+        draw(&b, "aa");
+        poke(&b, at(&b, 0), 1);
+        poke(&b, at(&b, 1), 2);
+        mirror_ok(&b, 0, 2, 20 + 10 * i);
+        assert_int_equal(mw_mremap(b.space, at(&b, 0), 2 * b.page, 2 * b.page, FIX_,
+                                   at(&b, 40 + 10 * i), NULL), at(&b, 40 + 10 * i));
+    }
+    assert_int_equal(resident(&b), 4);
+    assert_int_equal(mw_munmap(b.space, at(&b, 20), 2 * b.page, NULL), 0);
+    assert_int_equal(resident(&b), 4);
+    assert_int_equal(mw_munmap(b.space, at(&b, 41), b.page, NULL), 0);
+    assert_int_equal(resident(&b), 3);
+    assert_int_equal(peek(&b, at(&b, 40)), 1);
+    assert_int_equal(mw_munmap(b.space, at(&b, 30), b.page, NULL), 0);
+    assert_int_equal(resident(&b), 3);
+    assert_int_equal(mw_munmap(b.space, at(&b, 50), b.page, NULL), 0);
+    assert_int_equal(resident(&b), 2);
+    assert_int_equal(peek(&b, at(&b, 31)), 2);
     bench_close(&b);
 }
 
@@ -332,6 +372,55 @@ static void out_of_memory(void **state)
     }
 }
 
+/* A page on either side of `at`, written; false: there are no frames for that. */
+static bool pair(struct bench *b, uint64_t where, uint32_t type)
+{
+    assert_int_equal(mw_mmap(b->space, where - b->page, 2 * b->page, RW_,
+                             MW_MAP_ANONYMOUS | MW_MAP_FIXED | type, NULL, 0, NULL), where - b->page);
+    for (uint64_t i = 0; i < 2; i++) {
+        uint32_t value = (uint32_t)i + 1;
+        if (mw_write(b->space, where - (1 - i) * b->page, &value, sizeof value, NULL) != sizeof value)
+            return false;
+    }
+    return true;
+}
+
+static int64_t mirror_pair(struct bench *b, uint64_t from, uint64_t to)
+{
+    return mw_mremap(b->space, from - b->page, 2 * b->page, 2 * b->page, MIRROR_FIX_, to - b->page,
+                     NULL);
+}
+
+/* MIRROR-9: tables at every level for both sides, of private memory, a mirror and shared memory */
+static void out_of_frames(void **state)
+{
+    (void)state;
+    uint64_t first = BASE, second = BASE + (1ull << 40), third = BASE + (1ull << 41);
+    for (int kind = 0; kind < 3; kind++) {
+        bool done = false;
+        int refused = 0;
+        for (uint64_t frames = 8; !done; frames++) {
+            struct bench b;
+            start(&b, frames);
+            if (pair(&b, first, kind == 2 ? MW_MAP_SHARED : MW_MAP_PRIVATE) &&
+                (kind != 1 || mirror_pair(&b, first, second) > 0)) {
+                int64_t r = mirror_pair(&b, first, third);
+                done = r > 0;
+                refused += !done;
+                assert_int_equal(r, done ? (int64_t)(third - b.page) : -MW_ENOMEM);
+                sound(b.space);
+                for (uint64_t i = 0; i < 2; i++) {
+                    assert_int_equal(peek(&b, first - (1 - i) * b.page), i + 1);
+                    if (done)
+                        assert_int_equal(peek(&b, third - (1 - i) * b.page), i + 1);
+                }
+            }
+            bench_close(&b);
+        }
+        assert_true(refused > 3);
+    }
+}
+
 /* MIRROR-9: what counts, to the page, and what a destination gives back */
 static void limits(void **state)
 {
@@ -344,6 +433,7 @@ static void limits(void **state)
         { "aaaa", AS, 8, MW_ENOMEM },    { "aaaa................aaaa", AS, 8, MW_ENOMEM },
         { "aaaa", DATA, 8, MW_ENOMEM },  { "aaaa................aaaa", DATA, 8, MW_ENOMEM },
         { "aarr", DATA, 4, MW_ENOMEM },  { "aaaa", MEMLOCK, 4, MW_EAGAIN },
+        { "rrrr", AS, 8, MW_ENOMEM },    { "rrrr................aaaa", AS, 8, MW_ENOMEM },
     };
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++)
         for (int less = 1; less >= 0; less--) {
@@ -912,7 +1002,8 @@ int main(void)
         cmocka_unit_test(protections), cmocka_unit_test(private_files), cmocka_unit_test(pages_go),
         cmocka_unit_test(refused), cmocka_unit_test(placed), cmocka_unit_test(out_of_memory),
         cmocka_unit_test(fork_pairs), cmocka_unit_test(fork_inherits), cmocka_unit_test(fork_fails),
-        cmocka_unit_test(random_calls), cmocka_unit_test(limits), cmocka_unit_test(destinations),
+        cmocka_unit_test(random_calls), cmocka_unit_test(limits), cmocka_unit_test(last_pages_go),
+        cmocka_unit_test(out_of_frames), cmocka_unit_test(destinations),
         cmocka_unit_test(readonly_files), cmocka_unit_test(locked), cmocka_unit_test(entries),
         cmocka_unit_test(beyond_reach), cmocka_unit_test(placed_giant),
         cmocka_unit_test(without_access), cmocka_unit_test(fork_file_mirror),
