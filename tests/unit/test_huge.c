@@ -256,6 +256,103 @@ static void file_mirror(void **state)
     end(&b, 64 * H);
 }
 
+/* FAULT-6: a huge page that was used is zero when it comes again, to its last byte */
+static void zeroed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 9; i++) { /* each kind after each */
+        static const uint32_t types[] = { MW_MAP_PRIVATE, MW_MAP_SHARED, MW_MAP_PRIVATE };
+        struct bench b;
+        start(&b, 64 * H, MW_OPT_EXTENSIONS);
+        mw_frames_set_huge(b.frames, 21, 1);
+        for (int round = 0; round < 2; round++) {
+            int kind = round ? i / 3 : i % 3;
+            assert_int_equal(map(&b, 0, 1, types[kind]), ht(0));
+            if (kind == 2)
+                assert_int_equal(mw_mremap(b.space, ht(0), H, H, MIRROR_FIX_, ht(4), NULL), ht(4));
+            assert_int_equal(peek(&b, ht(0) + H - 4), 0);
+            assert_int_equal(peek(&b, ht(0) + 8192), 0);
+            poke(&b, ht(0) + H - 4, 1);
+            poke(&b, ht(0) + 8192, 1);
+            assert_int_equal(mw_munmap(b.space, ht(0), 5 * H, NULL), 0);
+        }
+        end(&b, 64 * H);
+    }
+}
+
+/* Takes small pages until there are none; all that are said to be free can be had. */
+static void exhaust(struct bench *b)
+{
+    const uint64_t small = BASE + (1ull << 30);
+    enum mw_fault_result r = MW_FAULT_OK;
+    assert_int_equal(mw_mmap(b->space, small, G, RW_, FIXED_, NULL, 0, NULL), small);
+    for (uint64_t i = 0; r == MW_FAULT_OK && i < G / 4096; i++)
+        r = mw_fault(b->space, small + i * 4096, MW_ACCESS_WRITE);
+    assert_int_equal(r, MW_FAULT_OOM);
+    assert_int_equal(mw_frames_free(b->frames), 0);
+    assert_int_equal(mw_munmap(b->space, small, G, NULL), 0);
+}
+
+/* what the stock of huge pages takes and gives back is small pages, no more and no less */
+static void stock(void **state)
+{
+    (void)state;
+    const uint64_t bytes = 5 * H + 5 * 4096;
+    struct bench b;
+    start(&b, bytes, 0);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 2), 2); /* aligned: five pages lie above */
+    exhaust(&b);
+    end(&b, bytes);
+
+    start(&b, bytes, 0);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 2), 2);
+    map(&b, 0, 1, MW_MAP_PRIVATE);
+    poke(&b, ht(0), 7); /* the lower one, so that the upper one goes first */
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 0), 1);
+    exhaust(&b);
+    assert_int_equal(peek(&b, ht(0)), 7);
+    end(&b, bytes);
+
+    start(&b, bytes, 0); /* frames that were used are not to be had */
+    uint64_t small = BASE + G;
+    assert_int_equal(mw_mmap(b.space, small, 2 * H, RW_, FIXED_, NULL, 0, NULL), small);
+    for (uint64_t i = 0; i < 600; i++)
+        poke(&b, small + i * 4096, (uint32_t)i);
+    assert_int_equal(mw_frames_set_huge(b.frames, 21, 1000), 3);
+    map(&b, 0, 3, MW_MAP_PRIVATE);
+    for (uint64_t i = 0; i < 3; i++)
+        poke(&b, ht(i), 9);
+    for (uint64_t i = 0; i < 600; i++)
+        assert_int_equal(peek(&b, small + i * 4096), i);
+    end(&b, bytes);
+}
+
+/* HUGETLB-4, FAULT-3: a writable mapping extends its file, no other does, and none cuts it */
+static void file_grows(void **state)
+{
+    (void)state;
+    static const struct { uint32_t prot; uint64_t pages, size; } c[] = {
+        { RO_, 4, 2 }, { RW_, 1, 2 }, { RW_, 4, 4 }, { RW_, 1, 4 },
+    };
+    struct mw_object *o;
+    struct bench b;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 8);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, 2 * H, MW_OBJ_HUGETLB, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE };
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        assert_int_equal(mw_mmap(b.space, ht(0), c[i].pages * H, c[i].prot,
+                                 MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL), ht(0));
+        assert_int_equal(mw_mmap(b.space, ht(10), 6 * H, RO_,
+                                 MW_MAP_SHARED | MW_MAP_FIXED | MW_MAP_NORESERVE, &f, 0, NULL), ht(10));
+        assert_int_equal(mw_fault(b.space, ht(10 + c[i].size - 1), MW_ACCESS_READ), MW_FAULT_OK);
+        assert_int_equal(mw_fault(b.space, ht(10 + c[i].size), MW_ACCESS_READ), MW_FAULT_BUS_ADRERR);
+    }
+    assert_int_equal(mw_munmap(b.space, ht(0), 20 * H, NULL), 0);
+    mw_object_put(o);
+    end(&b, 64 * H);
+}
+
 /* ENGINE-1 for each of them */
 static void out_of_memory(void **state)
 {
@@ -268,6 +365,8 @@ static void out_of_memory(void **state)
             uint32_t type = kind & 1 ? MW_MAP_SHARED : MW_MAP_PRIVATE;
             map(&b, 0, 2, type);
             poke(&b, ht(0), 1);
+            assert_int_equal(mw_mmap(b.space, ht(10), 4096, RW_, FIXED_, NULL, 0, NULL), ht(10));
+            poke(&b, ht(10), 2); /* in the way */
             struct mw_huge_stats before, after;
             mw_frames_huge(b.frames, 21, &before);
             b.fail_in = n;
@@ -282,6 +381,7 @@ static void out_of_memory(void **state)
                 if (kind != 3) /* a shared one keeps the promise, in its object */
                     assert_int_equal(before.promised, after.promised);
                 assert_int_equal(peek(&b, ht(0)), 1);
+                assert_int_equal(peek(&b, ht(10)), 2);
             }
             end(&b, 64 * H);
             if (!b.failed)
@@ -296,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
         cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
+        cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);

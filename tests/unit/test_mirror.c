@@ -843,6 +843,9 @@ static void fork_inherits(void **state)
     b.space = child;
     expect_row(&b, "AA....aa.AA.............................a", "the child");
     assert_int_equal(peek(&b, at(&b, 40)), 0);
+    struct mw_vma wiped;
+    assert_true(mw_find_vma(child, at(&b, 40), &wiped));
+    assert_int_equal(wiped.offset, at(&b, 40)); /* it belongs where it is (MERGE-2) */
     mw_stats(child, &stats);
     assert_int_equal(stats.locked, 0);
     assert_int_equal(peek(&b, at(&b, 0)), 5);
@@ -881,6 +884,23 @@ static void fork_fails(void **state)
         bench_close(&b);
         if (!b.failed) {
             assert_int_equal(err, 0);
+            break;
+        }
+        assert_int_equal(err, -MW_ENOMEM);
+    }
+    for (uint64_t frames = 10;; frames++) { /* and frames: those it had taken are let go */
+        struct bench b;
+        struct mw_space *child = NULL;
+        start(&b, frames);
+        draw(&b, "aaaa");
+        for (int i = 0; i < 4; i++)
+            poke(&b, at(&b, i), (uint32_t)i);
+        int err = mw_fork(b.space, 77, &child, NULL);
+        sound(b.space);
+        mw_space_destroy(child);
+        bench_close(&b);
+        if (!err) {
+            assert_true(frames > 11);
             break;
         }
         assert_int_equal(err, -MW_ENOMEM);

@@ -6,6 +6,8 @@
  */
 #include "unit.h"
 
+#include "linux/version.h"
+
 #define V510 MW_LINUX(5, 10)
 #define V61 MW_LINUX(6, 1)
 #define V612 MW_LINUX(6, 12)
@@ -671,6 +673,70 @@ static void never_merge(void **state)
     }
 }
 
+/* ---- the rows of the table ---- */
+
+#define V(major, minor) MW_LINUX(major, minor)
+
+/* WOULD-3: where each behaviour begins and ends, as it was measured or is documented */
+static void boundaries(void **state)
+{
+    static const struct { enum version_row row; uint32_t since, until; } c[] = {
+        { ROW_MREMAP_COUNT_ALWAYS, V(7, 2), 0 },
+        { ROW_PRIVATE_DUP_REFUSED, V(4, 14), 0 },
+        { ROW_DONTUNMAP, V(5, 7), 0 },
+        { ROW_DONTUNMAP_ANY, V(5, 13), 0 },
+        { ROW_HUGE_MOVES, V(5, 16), 0 },
+        { ROW_MREMAP_MAPPING_FIRST, V(6, 1), 0 },
+        { ROW_MREMAP_ALIGN_FIRST, V(6, 16), 0 },
+        { ROW_MREMAP_ARGS_FIRST, V(6, 17), 0 },
+        { ROW_SHRINKING_MOVE_CHARGED, V(6, 16), V(7, 3) },
+        { ROW_LOCK_SUM_WRAPS, 0, V(6, 1) },
+        { ROW_MREMAP_SEVERAL, V(6, 17), 0 },
+        { ROW_DONTUNMAP_FORGETS, V(6, 1), 0 },
+        { ROW_DONTUNMAP_STAYS_APART, V(7, 2), 0 },
+        { ROW_DONTUNMAP_LOSES_PROMISE, V(6, 16), V(6, 17) },
+        { ROW_DONTUNMAP_REBASES, V(7, 2), 0 },
+        { ROW_DONTUNMAP_UNLOCKS_ALL, V(5, 7), V(7, 2) },
+        { ROW_DONTUNMAP_COUNTS_TWICE, V(6, 16), V(7, 2) },
+        { ROW_MMAP_UNMAPS_FIRST, 0, V(6, 12) },
+        { ROW_REFUSED_LEAVES_CUT, V(6, 12), 0 },
+        { ROW_GROW_MERGES, V(6, 1), 0 },
+        { ROW_MERGE_INTO_UNTOUCHED, V(6, 16), 0 },
+        { ROW_MMAP_ASKS_ABOVE, V(6, 1), V(6, 12) },
+        { ROW_PLACE_HUGE_ALIGNED, V(6, 7), 0 },
+        { ROW_PLACE_HUGE_ANY_LENGTH, V(6, 7), V(6, 12) },
+        { ROW_SPECIAL_UNCUT, V(6, 1), 0 },
+        { ROW_AIO_MOVES_WHOLE, V(7, 2), 0 },
+        { ROW_RING_HAS_NO_ADDRESS, V(6, 1), 0 },
+        { ROW_MMAP_REFUSED_NOMEM, 0, V(6, 12) },
+        { ROW_MOVE_UNWATCHES_NEIGHBOUR, 0, V(7, 3) },
+        { ROW_STACK_NOHUGEPAGE, V(6, 7), 0 },
+        { ROW_READONLY_GIVES_BACK, V(6, 12), 0 },
+        { ROW_DROPPABLE, V(6, 11), 0 },
+        { ROW_FIXED_NOREPLACE, V(4, 17), 0 },
+        { ROW_SHARED_VALIDATE, V(4, 15), 0 },
+        { ROW_STACK_GUARD_GAP, V(4, 12), 0 },
+        { ROW_DATA_LIMIT_COUNTS, V(4, 7), 0 },
+        { ROW_DROPPABLE_LOCKED, V(6, 16), V(6, 18) },
+        { ROW_HEAP_SHRINKS_MAPPED, V(6, 1), 0 },
+        { ROW_HEAP_BEGINS_APART, V(6, 1), 0 },
+    };
+    (void)state;
+    assert_int_equal(sizeof c / sizeof c[0], ROW_COUNT);
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        uint64_t bit = 1ull << c[i].row;
+        for (uint32_t v = MW_LINUX_OLDEST; v < MW_LINUX_NEWEST; v = version_next(v)) {
+            bool has = v >= c[i].since && (!c[i].until || v < c[i].until);
+            if (((version_rows(v, true) & bit) != 0) != has)
+                fail_msg("row %zu on %u.%u", i, v / 1000, v % 1000);
+        }
+        if (c[i].since > MW_LINUX_OLDEST) /* between two that are listed nothing changes */
+            assert_int_equal(version_rows(c[i].since - 1, true) & bit, 0);
+        if (c[i].until)
+            assert_int_not_equal(version_rows(c[i].until - 1, true) & bit, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -685,7 +751,7 @@ int main(void)
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
         cmocka_unit_test(never_merge), cmocka_unit_test(watched_moves),
-        cmocka_unit_test(private_zero),
+        cmocka_unit_test(private_zero), cmocka_unit_test(boundaries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
