@@ -31,7 +31,7 @@ LIVE_OBJ := $(call obj,$(LIVE_SRC))
 TOOL_OBJ := $(call obj,$(TOOL_SRC))
 
 .PHONY: all help core-check demo test clean install
-all: $(B)/mapwright $(B)/mapwright-conform $(B)/libmapwright.a $(B)/libmapwright.so $(B)/core.ok
+all: $(B)/mapwright $(B)/mapwright-conform $(B)/mapwright-probe $(B)/libmapwright.a $(B)/libmapwright.so $(B)/core.ok
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -78,7 +78,7 @@ $(TEST_TOOL_UNITS): $(B)/tests/%: $(B)/tests/tests/unit/%.o $(B)/tests/tools.a
 $(B)/tests/test_nomem: $(B)/tests/tests/fault/test_nomem.o $(B)/tests/tests/unit/unit.o $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka
 
-$(B)/tests/test_live $(B)/tests/test_ring $(B)/tests/test_vec: $(B)/tests/%: $(B)/tests/tests/live/%.o $(B)/tests/tests/live/live.o $(TEST_HOST) $(TEST_CORE)
+$(filter $(B)/tests/test_%,$(TEST_LIVE)): $(B)/tests/%: $(B)/tests/tests/live/%.o $(B)/tests/tests/live/live.o $(TEST_HOST) $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka -pthread
 
 # ThreadSanitizer goes with no other sanitizer: built apart, whatever EXTRA says

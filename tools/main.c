@@ -6,6 +6,7 @@
 #include "check.h"
 #include "conform/command.h"
 #include "mapwright/mapwright.h"
+#include "probe.h"
 #include "replay.h"
 
 static const char usage[] =
@@ -15,6 +16,7 @@ static const char usage[] =
     "                                           calls against Mapwright's own answer\n"
     "  replay [options] FILE                    the same from a recorded `strace -f` log\n"
     "  conform [options]                        make calls on this system and compare them all\n"
+    "  probe [--json]                           what this system can do, by trying\n"
     "\n"
     "`mapwright COMMAND --help` tells more. `mapwright --version` names the version.\n";
 
@@ -25,6 +27,7 @@ static const struct {
     { "check", cmd_check },
     { "replay", cmd_replay },
     { "conform", cmd_conform },
+    { "probe", cmd_probe },
 };
 
 int main(int argc, char **argv)
