@@ -29,7 +29,7 @@ struct notes {
     struct mw_found found[MW_CAPS];
 };
 
-enum { SECONDS = 20, LAB_SMALL = 4u << 20, LAB_LARGE = 96u << 20 };
+enum { SECONDS = 20, LAB_SMALL = 4u << 20, LAB_LARGE = 128u << 20 };
 
 static bool known(enum mw_cap cap)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# check.sh - `mapwright check` and `mapwright replay` from end to end: on programs
-# that are hard to observe, on random ones, on bad logs and bad options.
+# check.sh - `mapwright check`, `replay` and `probe` from end to end: on programs that
+# are hard to observe, on random ones, on bad logs and bad options.
 #   tests/check/check.sh          from the top directory, with B=build
 # A line for each test, "ok NAME", "FAILED NAME: ..." or "SKIPPED NAME: reason"; the
 # last line is "N passed, N failed[, N skipped]".
@@ -113,6 +113,10 @@ misuse() {
     tool "replay --strict-linux alone" 2 "need --would" replay --strict-linux "$DATA/demo.strace"
     tool "help of check" 0 "usage: mapwright check" check --help
     tool "help of replay" 0 "mapwright replay" replay --help
+    tool "help of probe" 0 "Usage: mapwright probe" probe --help
+    tool "probe, unknown option" 2 "bogus" probe --bogus
+    tool "probe, of something" 2 "Usage:" probe something
+    tool "probe, option with a value too many" 2 "doesn't allow" probe --json=1
     tool "version" 0 "^mapwright [0-9]" --version
 }
 
@@ -137,7 +141,7 @@ not_runnable() {
 # The manual and --help name the same options of a command.
 manual() {
     page=docs/man/mapwright.1
-    for command in check replay; do
+    for command in check replay probe; do
         "$MAPWRIGHT" "$command" --help | grep -o -e '^  --[a-z-]*' | tr -d ' ' | sort > "$W/out"
         awk -v name="$command" '/^\.S[hs] / { here = $2 == name }
             here && /^\.It Fl Fl / { print "--" $4 }' "$page" |
@@ -406,6 +410,38 @@ others_of_log() {
     json "log not asked about, JSON" 'other_linux is None'
 }
 
+# ---- what this system can do: PROBE-1 to PROBE-4 ---------------------------------------------
+
+probes() {
+    tool "probe" 0 "^as (Linux [0-9]|no Linux)" probe
+    said "probe, what is said" "^mremap-fixed +yes +all +[a-z]" "^page-size +[0-9]+ +the page" \
+        "^max-map-count +([0-9]+|not tried)" "^hugetlb-2m-grow +(no|not tried|refused)"
+    grep -c '^[a-z0-9-]\{4,\} ' "$W/out" > "$W/lines"
+    runs "$MAPWRIGHT" probe --json
+    cp "$W/out" "$W/json"
+    expects "probe, JSON" 0 ""
+    json "probe, JSON, as many as lines" "len(found) == $(cat "$W/lines")"
+    json "probe, JSON, what fits no Linux" 'linux["misfits"] == sum(f["misfit"] for f in found.values())'
+    json "probe, JSON, a number" 'found["page-size"]["value"] == __import__("resource").getpagesize()'
+    if [ ! -w /dev/full ]; then
+        skips "probe, table not to be written" "no /dev/full"
+    else
+        "$MAPWRIGHT" probe > /dev/full 2> "$W/err"
+        status=$?
+        expects "probe, table not to be written" 1 ""
+    fi
+    emulator=$(command -v qemu-x86_64 || command -v qemu-x86_64-static)
+    if [ -z "$emulator" ]; then
+        skips "probe of an emulator" "no qemu-x86_64"
+    elif grep -q __asan_init "$B/mapwright-probe"; then
+        skips "probe of an emulator" "not with a sanitizer"
+    else
+        runs "$emulator" "$B/mapwright-probe"
+        said "probe of an emulator" "^as no Linux; next to .* but for [0-9]+:" \
+            "^madv-cold +no " "^  duplicate-shared: no \(ENOMEM\)"
+    fi
+}
+
 # ---- all ------------------------------------------------------------------------------------
 
 if [ ! -x "$MAPWRIGHT" ] || [ ! -x "$PROGRAMS" ]; then
@@ -428,6 +464,7 @@ falsified
 logs
 others_of_program
 others_of_log
+probes
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"
 else

@@ -128,6 +128,7 @@ static void versions_are_the_engines(void **state)
     assert_int_equal(found, sizeof same / sizeof same[0] + 1);
 }
 
+/* PROBE-4 */
 static void what_tells_and_what_misfits(void **state)
 {
     static struct mw_probe p; /* nothing tried */
@@ -217,6 +218,7 @@ static void on_child(int s)
     children_ended++;
 }
 
+/* PROBE-1 */
 static void nothing_of_the_process_changes(void **state)
 {
     static char before[1 << 18], after[1 << 18];
@@ -350,10 +352,33 @@ static int filtered(void)
     return 0;
 }
 
+/* PROBE-3 */
 static void filters_refuse_and_kill_only_what_they_are_about(void **state)
 {
     (void)state;
     in_child(filtered);
+}
+
+/* Success of a call that was not made. */
+static int pretended(void)
+{
+    MUST(filter(SYS_madvise, SECCOMP_RET_ERRNO | 0));
+    MUST(mw_live_probe(&probe) == 0);
+    for (int i = MW_CAP_MADV_POPULATE_READ; i <= MW_CAP_MADV_COLLAPSE; i++)
+        MUST(probe.found[i].as == MW_FOUND_NO && probe.found[i].err == 0);
+    MUST(probe.misfits > 0); /* MADV_DONTFORK is as old as any */
+    MUST(filter(SYS_mremap, SECCOMP_RET_ERRNO | ENOMEM));
+    MUST(mw_live_probe(&probe) == 0);
+    MUST(as(MW_CAP_MREMAP_FIXED) == MW_FOUND_NO && err(MW_CAP_MREMAP_FIXED) == ENOMEM);
+    MUST(mw_probe_misfit(&probe, MW_CAP_MREMAP_FIXED, MW_LINUX(6, 18)));
+    return 0;
+}
+
+/* PROBE-2 */
+static void success_without_effect_is_none(void **state)
+{
+    (void)state;
+    in_child(pretended);
 }
 
 static void on_filtered(int s)
@@ -374,6 +399,7 @@ static int handled(void)
     return 0;
 }
 
+/* PROBE-1 */
 static void no_handler_runs_in_the_child(void **state)
 {
     (void)state;
@@ -390,6 +416,7 @@ static int without_child(void)
     return 0;
 }
 
+/* PROBE-5 */
 static void without_a_child_nothing_is_tried(void **state)
 {
     (void)state;
@@ -432,6 +459,7 @@ static int emptied(void)
     return 0;
 }
 
+/* PROBE-3 */
 static void without_proc_sys_and_dev(void **state)
 {
     (void)state;
@@ -501,6 +529,7 @@ int main(void)
         cmocka_unit_test(mappings_are_those_of_the_asker),
         cmocka_unit_test(threads_go_on),
         cmocka_unit_test(filters_refuse_and_kill_only_what_they_are_about),
+        cmocka_unit_test(success_without_effect_is_none),
         cmocka_unit_test(no_handler_runs_in_the_child),
         cmocka_unit_test(without_a_child_nothing_is_tried),
         cmocka_unit_test(anyone_may_ask),
