@@ -34,8 +34,8 @@ struct mw_found mw_try_fixed_noreplace(struct mw_lab *lab)
     if (r < 0)
         return mw_found_untried((int)-r);
     *at = 7;
-    r = SYS(SYS_mmap, at, lab->page, MW_RW, MAP_PRIVATE | MAP_ANONYMOUS | (int)MW_MAP_FIXED_NOREPLACE,
-            -1, 0);
+    r = SYS(SYS_mmap, at, lab->page, MW_RW,
+            MAP_PRIVATE | MAP_ANONYMOUS | (int)MW_MAP_FIXED_NOREPLACE, -1, 0);
     if (r == -EEXIST)
         return *at == 7 ? mw_found_yes() : mw_found_no(0);
     if (r < 0 && r > -4096)
@@ -219,12 +219,57 @@ struct mw_found mw_try_madv_remove(struct mw_lab *lab)
     return mw_found_if(r, at[0] == 0 && at[lab->page] == 7);
 }
 
+static bool within(uintptr_t start, uintptr_t end, const void *p)
+{
+    return start <= (uintptr_t)p && (uintptr_t)p < end;
+}
+
+/* A large mapping that no code which runs here needs: not its own, its stack or its errno. */
+static bool spare(const struct mw_lab *lab, uintptr_t start, uintptr_t end)
+{
+    static const char here = 0;
+    static char there;
+
+    return end - start >= (size_t)32 << 20 && !within(start, end, &start) &&
+           !within(start, end, &errno) && !within(start, end, &here) &&
+           !within(start, end, &there) && !within(start, end, (const void *)(uintptr_t)spare) &&
+           !within(start, end, (const void *)(uintptr_t)syscall) &&
+           (end <= (uintptr_t)lab->base || start >= (uintptr_t)lab->base + lab->size);
+}
+
+/* A fork copies page tables: a child of this copy of a large process needs few of them. */
+static void travel_light(const struct mw_lab *lab)
+{
+    uintptr_t border[2] = { 0, 0 };
+    int field = 0; /* of the line: its start, its end, the rest */
+    char buf[4096];
+    long fd = SYS(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC), n;
+
+    while (fd >= 0 && (n = SYS(SYS_read, fd, buf, sizeof buf)) > 0)
+        for (long i = 0; i < n; i++) {
+            char c = buf[i];
+            if (c == '\n') {
+                field = 0;
+                border[0] = border[1] = 0;
+            } else if (field < 2 && (c == '-' || c == ' ')) {
+                if (++field == 2 && spare(lab, border[0], border[1]))
+                    SYS(SYS_madvise, border[0], border[1] - border[0], MADV_DONTFORK);
+            } else if (field < 2) {
+                border[field] = border[field] << 4 | (uintptr_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+            }
+        }
+    if (fd >= 0)
+        close((int)fd);
+}
+
 /* Whether a child finds the page there, and if so what it reads: 0 to 255, else -1. */
 static int seen_by_child(const struct mw_lab *lab, const char *at)
 {
-    long pid = mw_probe_fork();
+    long pid;
     int status;
 
+    travel_light(lab);
+    pid = mw_probe_fork();
     if (pid == 0)
         _exit(mw_lab_mapped(lab, at) ? *(const volatile unsigned char *)at : 255);
     status = pid < 0 ? -1 : mw_probe_wait(pid);
@@ -274,10 +319,10 @@ struct mw_found mw_try_guard(struct mw_lab *lab)
 
 struct mw_found mw_try_collapse(struct mw_lab *lab)
 {
-    long r = SYS(SYS_mmap, lab->base, MW_HUGE, MW_RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    long r = mw_lab_map(lab, 0, MW_HUGE / lab->page, MAP_PRIVATE, -1);
     struct mw_found f;
 
-    if (r < 0 && r > -4096)
+    if (r < 0)
         return mw_found_untried((int)-r);
     *lab->base = 7;
     f = mw_found_of(SYS(SYS_madvise, lab->base, MW_HUGE, ADVICE_COLLAPSE));

@@ -266,8 +266,8 @@ struct mw_found mw_try_tables_move(struct mw_lab *lab)
 
 static long map_huge(char *at, size_t size, int shift, int flags)
 {
-    return SYS(SYS_mmap, at, size, MW_RW,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | shift << MW_MAP_HUGE_SHIFT | flags, -1, 0);
+    flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | shift << MW_MAP_HUGE_SHIFT;
+    return SYS(SYS_mmap, at, size, MW_RW, flags, -1, 0);
 }
 
 static struct mw_found hugetlb(size_t size, int shift)

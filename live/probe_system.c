@@ -83,7 +83,8 @@ static long any_watcher(uint64_t features)
 
 static long watch(long fd, const struct mw_lab *lab, size_t n, uint64_t mode)
 {
-    struct uffdio_register r = { .range = { number_of(mw_lab_at(lab, n)), lab->page }, .mode = mode };
+    struct uffdio_register r = { .range = { number_of(mw_lab_at(lab, n)), lab->page },
+                                 .mode = mode };
     return fd < 0 ? fd : SYS(SYS_ioctl, fd, UFFDIO_REGISTER, &r);
 }
 
@@ -376,7 +377,7 @@ static void path_of(char *path, int parent)
     strcpy(path, "/maps");
 }
 
-/* Of the process that asks; it may not be looked at, then of its copy, which has the lab besides. */
+/* Of the process that asks. */
 struct mw_found mw_try_mappings(struct mw_lab *lab)
 {
     char path[32], buf[4096];

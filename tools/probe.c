@@ -129,7 +129,8 @@ static void print_table(const struct mw_probe *p)
     printf("\nas no Linux; next to %s, but for %u:\n", which, p->misfits);
     for (int i = 0; i < MW_CAPS; i++)
         if (mw_probe_misfit(p, (enum mw_cap)i, p->linux_to))
-            printf("  %s: %s\n", mw_cap_name((enum mw_cap)i), answer(&p->found[i], got, sizeof got));
+            printf("  %s: %s\n", mw_cap_name((enum mw_cap)i),
+                   answer(&p->found[i], got, sizeof got));
 }
 
 static void print_json(const struct mw_probe *p)

@@ -123,7 +123,8 @@ struct mw_probe {
  * Tries all. Returns 0, or -errno when no child could be made (EAGAIN, ENOMEM,
  * EPERM); `probe` is filled then too, with nothing tried.
  *
- * Takes some milliseconds, and the time of a fork. The child raises no SIGCHLD and
+ * Takes some ten milliseconds and the time of a fork, which is long for a process with
+ * gigabytes in small pages (0.2 s for one was seen). The child raises no SIGCHLD and
  * is not seen by a wait() elsewhere in the process, but where the system knows only
  * fork (QEMU's user mode). No signal handler of the program runs in it: a filtered call
  * that a handler for SIGSYS would have answered is found as MW_FOUND_KILLED.

@@ -312,6 +312,30 @@ static void threads_go_on(void **state)
     assert_int_equal(reaped, 0);
 }
 
+static int large(void)
+{
+    size_t size = (size_t)256 << 20;
+    char *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    MUST(m != MAP_FAILED);
+    memset(m, 7, size);
+    MUST(mw_live_probe(&probe) == 0);
+    MUST(as(MW_CAP_MADV_DONTFORK) == MW_FOUND_YES && as(MW_CAP_MADV_WIPEONFORK) == MW_FOUND_YES);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(m[0] == 7 && m[size - 1] == 7 ? 0 : 1);
+    int status = 1;
+    MUST(waitpid(pid, &status, 0) == pid && status == 0);
+    return 0;
+}
+
+/* PROBE-1: what the probe's child keeps from its own children is still given to the process's. */
+static void a_large_process_forks_as_before(void **state)
+{
+    (void)state;
+    in_child(large);
+}
+
 /* ---- where much is forbidden --------------------------------------------------------------- */
 
 /* One system call answered by a filter, all else allowed. */
@@ -501,7 +525,8 @@ static int narrow(void)
     struct rlimit limit;
 
     snapshot("/proc/self/statm", statm, sizeof statm);
-    limit.rlim_cur = limit.rlim_max = strtoul(statm, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + (16u << 20);
+    limit.rlim_cur = strtoul(statm, NULL, 10) * (rlim_t)sysconf(_SC_PAGESIZE) + (16u << 20);
+    limit.rlim_max = limit.rlim_cur;
     MUST(setrlimit(RLIMIT_AS, &limit) == 0);
     MUST(mw_live_probe(&probe) == 0);
     MUST(as(MW_CAP_TABLES_MOVE) == MW_FOUND_UNTRIED && err(MW_CAP_TABLES_MOVE) == ENOMEM);
@@ -528,6 +553,7 @@ int main(void)
         cmocka_unit_test(nothing_of_the_process_changes),
         cmocka_unit_test(mappings_are_those_of_the_asker),
         cmocka_unit_test(threads_go_on),
+        cmocka_unit_test(a_large_process_forks_as_before),
         cmocka_unit_test(filters_refuse_and_kill_only_what_they_are_about),
         cmocka_unit_test(success_without_effect_is_none),
         cmocka_unit_test(no_handler_runs_in_the_child),
