@@ -718,6 +718,7 @@ static void boundaries(void **state)
         { ROW_STACK_GUARD_GAP, V(4, 12), 0 },
         { ROW_DATA_LIMIT_COUNTS, V(4, 7), 0 },
         { ROW_DROPPABLE_LOCKED, V(6, 16), V(6, 18) },
+        { ROW_DROPPABLE_LOCKED_AGAIN, V(6, 19), V(7, 0) },
         { ROW_HEAP_SHRINKS_MAPPED, V(6, 1), 0 },
         { ROW_HEAP_BEGINS_APART, V(6, 1), 0 },
     };
