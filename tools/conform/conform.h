@@ -139,7 +139,7 @@ bool sys_has_file(int which); /* after sys_enter */
 void sys_take_huge(uint64_t pages);
 void sys_enter_huge(void);          /* an episode has the pool to itself, */
 void sys_leave_huge(void);          /*   until it ends */
-bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system: total is not told */
+bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system */
 
 /* Before and after an episode. `dirty`: one bit for each file that was written to. */
 void sys_begin(uint32_t dirty);

@@ -44,7 +44,7 @@ static bool set_pool(int64_t pages)
 bool sys_huge_pool(struct mw_huge_stats *out)
 {
     int64_t unused = number_of(POOL "free_hugepages"), promised = number_of(POOL "resv_hugepages");
-    *out = (struct mw_huge_stats){ 0, (uint64_t)unused, (uint64_t)promised };
+    *out = (struct mw_huge_stats){ (uint64_t)number_of(POOL "nr_hugepages"), (uint64_t)unused, (uint64_t)promised };
     return unused >= 0 && promised >= 0;
 }
 

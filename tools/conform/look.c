@@ -50,8 +50,11 @@ static size_t slurp(int kept)
     for (int i = 0; i < 4 && sys.look != LOOK_QUERY; i++)
         if (fds[i] == kept)
             fd = open(window[i], O_RDONLY | O_CLOEXEC);
-    while (n < TEXT_ROOM - 1 && (k = pread(fd, text + n, TEXT_ROOM - 1 - n, (off_t)n)) > 0)
+    while (n < TEXT_ROOM - 1 && (k = pread(fd, text + n, TEXT_ROOM - 1 - n, (off_t)n)) > 0) {
         n += (size_t)k;
+        if (kept == sys_files.status && n < PAGE) /* it comes in one piece */
+            break;
+    }
     text[n] = 0;
     text_is_maps = false;
     if (fd != kept && fd >= 0)

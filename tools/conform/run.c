@@ -117,7 +117,9 @@ static struct mw_huge_stats pool; /* the system's, at the start */
 static bool same_pool(int i)
 {
     struct mw_huge_stats k, e;
-    if (model_huge_pages == 0 || model.parents > 0 || !sys_huge_pool(&k)) /* two processes: not told apart */
+    if (model_huge_pages == 0 || model.parents > 0) /* of two processes: not told apart */
+        return true;
+    if (!sys_huge_pool(&k) || k.total != pool.total) /* somebody else is at it */
         return true;
     model_huge_pool(&e);
     k.free += model_huge_pages - pool.free;
@@ -448,7 +450,8 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     dirty = model.dirty;
     slot->stale = !sys_wipe();
     if (model_huge_pages > 0) {
-        sys_leave_huge();
+        if (model.parents == 0) /* a parent still has its pages, and the same lock */
+            sys_leave_huge();
         slot->stale = true; /* VmSize has been seen to keep some pages */
     }
     slot->stale = slot->stale || (locked && sys_counters(&after) && after.locked != 0);
