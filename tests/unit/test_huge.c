@@ -353,6 +353,24 @@ static void file_grows(void **state)
     end(&b, 64 * H);
 }
 
+/* HUGETLB-3: of a layout without pages, as many as its embedder says; a copy that is asked knows it */
+static void layout_only(void **state)
+{
+    (void)state;
+    struct mw_why why;
+    struct bench b;
+    bench_config(&b, 12, 0);
+    bench_open(&b);
+    mw_set_huge_pages(b.space, 1);
+    struct mw_call two = { .name = MW_CALL_MMAP,
+                           .arg = { ht(0), 2 * H, RW_, HT_ | MW_MAP_PRIVATE } };
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &two, &why), -MW_ENOMEM);
+    assert_int_equal(map(&b, 0, 2, MW_MAP_PRIVATE), -MW_ENOMEM);
+    assert_int_equal(map(&b, 0, 2, MW_MAP_PRIVATE | MW_MAP_NORESERVE), ht(0));
+    assert_int_equal(map(&b, 4, 1, MW_MAP_SHARED), ht(4));
+    bench_close(&b);
+}
+
 /* ENGINE-1 for each of them */
 static void out_of_memory(void **state)
 {
@@ -396,7 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
         cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
-        cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows),
+        cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows), cmocka_unit_test(layout_only),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
