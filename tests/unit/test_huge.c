@@ -273,7 +273,10 @@ static void zeroed(void **state)
             assert_int_equal(peek(&b, ht(0) + H - 4), 0);
             assert_int_equal(peek(&b, ht(0) + 8192), 0);
             poke(&b, ht(0) + H - 4, 1);
-            poke(&b, ht(0) + 8192, 1);
+            poke(&b, ht(0) + 8192, 2);
+            poke(&b, ht(0), 3);
+            assert_int_equal(peek(&b, ht(0) + H - 4), 1); /* each at its own place in the page */
+            assert_int_equal(peek(&b, ht(0) + 8192), 2);
             assert_int_equal(mw_munmap(b.space, ht(0), 5 * H, NULL), 0);
         }
         end(&b, 64 * H);
@@ -343,10 +346,13 @@ static void file_grows(void **state)
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
         assert_int_equal(mw_mmap(b.space, ht(0), c[i].pages * H, c[i].prot,
                                  MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL), ht(0));
-        assert_int_equal(mw_mmap(b.space, ht(10), 6 * H, RO_,
-                                 MW_MAP_SHARED | MW_MAP_FIXED | MW_MAP_NORESERVE, &f, 0, NULL), ht(10));
-        assert_int_equal(mw_fault(b.space, ht(10 + c[i].size - 1), MW_ACCESS_READ), MW_FAULT_OK);
-        assert_int_equal(mw_fault(b.space, ht(10 + c[i].size), MW_ACCESS_READ), MW_FAULT_BUS_ADRERR);
+        for (uint32_t type = MW_MAP_SHARED; type <= MW_MAP_PRIVATE; type++) {
+            uint32_t how = type | MW_MAP_FIXED | MW_MAP_NORESERVE;
+            assert_int_equal(mw_mmap(b.space, ht(10), 6 * H, RO_, how, &f, 0, NULL), ht(10));
+            assert_int_equal(mw_fault(b.space, ht(10 + c[i].size - 1), MW_ACCESS_READ), MW_FAULT_OK);
+            assert_int_equal(mw_fault(b.space, ht(10 + c[i].size), MW_ACCESS_READ),
+                             MW_FAULT_BUS_ADRERR);
+        }
     }
     assert_int_equal(mw_munmap(b.space, ht(0), 20 * H, NULL), 0);
     mw_object_put(o);

@@ -731,10 +731,13 @@ static void boundaries(void **state)
             if (((version_rows(v, true) & bit) != 0) != has)
                 fail_msg("row %zu on %u.%u", i, v / 1000, v % 1000);
         }
-        if (c[i].since > MW_LINUX_OLDEST) /* between two that are listed nothing changes */
+        assert_int_not_equal(version_rows(c[i].since, true) & bit, 0);
+        if (c[i].since)
             assert_int_equal(version_rows(c[i].since - 1, true) & bit, 0);
-        if (c[i].until)
+        if (c[i].until) {
             assert_int_not_equal(version_rows(c[i].until - 1, true) & bit, 0);
+            assert_int_equal(version_rows(c[i].until, true) & bit, 0);
+        }
     }
 }
 
