@@ -374,6 +374,9 @@ static void layout_only(void **state)
     assert_int_equal(map(&b, 0, 2, MW_MAP_PRIVATE), -MW_ENOMEM);
     assert_int_equal(map(&b, 0, 2, MW_MAP_PRIVATE | MW_MAP_NORESERVE), ht(0));
     assert_int_equal(map(&b, 4, 1, MW_MAP_SHARED), ht(4));
+    /* MUNMAP-2: what is taken over cuts no huge page either */
+    assert_int_equal(mw_import_flags(b.space, ht(0), ht(0) + 4096, 0, MW_VM_UFFD, true), -MW_EINVAL);
+    assert_int_equal(mw_import_flags(b.space, ht(0) + 4096, ht(1), 0, MW_VM_UFFD, false), -MW_EINVAL);
     bench_close(&b);
 }
 
