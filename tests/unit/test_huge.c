@@ -380,6 +380,22 @@ static void layout_only(void **state)
     bench_close(&b);
 }
 
+/* HUGETLB-3: what is imported has its pages set aside, or is refused */
+static void imported(void **state)
+{
+    (void)state;
+    struct bench b;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 2);
+    struct mw_vma v = { .start = ht(0), .end = ht(3), .flags = MW_VM_READ | MW_VM_HUGETLB };
+    assert_int_equal(mw_import(b.space, &v), -MW_ENOMEM);
+    expect_pool(&b, 2, 0);
+    v.end = ht(2);
+    assert_int_equal(mw_import(b.space, &v), 0);
+    expect_pool(&b, 2, 2);
+    end(&b, 64 * H);
+}
+
 /* ENGINE-1 for each of them */
 static void out_of_memory(void **state)
 {
@@ -423,7 +439,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
         cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
-        cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows), cmocka_unit_test(layout_only),
+        cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows), cmocka_unit_test(layout_only), cmocka_unit_test(imported),
         cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
