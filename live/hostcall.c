@@ -25,6 +25,7 @@ static int punch(int fd, off_t start, off_t size)
 
 struct mw_hostcall mw_hostcall = {
     .alloc = aligned_alloc,
+    .resize = realloc,
     .memfd = memfd_create,
     .truncate = ftruncate,
     .map = map,

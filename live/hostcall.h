@@ -13,6 +13,7 @@
 
 struct mw_hostcall {
     void *(*alloc)(size_t align, size_t size);
+    void *(*resize)(void *at, size_t size);
     int (*memfd)(const char *name, unsigned flags);
     int (*truncate)(int fd, off_t size);
     void *(*map)(void *at, size_t size, int prot, int flags, int fd, off_t offset);

@@ -38,6 +38,10 @@ static void *t_alloc(size_t align, size_t size)
 {
     return turn() ? NULL : real.alloc(align, size);
 }
+static void *t_resize(void *at, size_t size)
+{
+    return turn() ? NULL : real.resize(at, size);
+}
 static int t_memfd(const char *name, unsigned flags)
 {
     return turn() ? -1 : real.memfd(name, flags);
@@ -73,7 +77,7 @@ void fail_from(unsigned n, int err, bool all)
     if (!real.map)
         real = mw_hostcall;
     /* unmapping what is one's own does not fail */
-    mw_hostcall = (struct mw_hostcall){t_alloc, t_memfd, t_truncate, t_map,
+    mw_hostcall = (struct mw_hostcall){t_alloc, t_resize, t_memfd, t_truncate, t_map,
                                        real.unmap, t_protect, t_advise, t_remap, t_punch};
     left = n;
     with = err;
