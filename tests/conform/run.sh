@@ -67,6 +67,8 @@ if [ -z "${RANDOM_SEED-}${RANDOM_CALLS-}" ] && [ "$(id -u)" -eq 0 ] && grep -q '
     cp "$DIR/missing" "$DIR/out"
     check coverage $status
 fi
+conform --calls 60000 --seed 4 --huge-pages --no-emit
+check random_huge_pages $?
 conform --calls 30000 --jobs 2 --only mremap,munmap,brk --no-emit
 check random_jobs $?
 

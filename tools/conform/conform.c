@@ -38,6 +38,7 @@ static const char help[] =
     "  --any-place        don't compare addresses that the system chooses\n"
     "  --same-layout      don't restart without address randomization\n"
     "  --coverage         which rules and reasons were exercised\n"
+    "  --huge-pages       random calls with MAP_HUGETLB too: the system's pool is used\n"
     "  --check-table      the suite's expectations against the engine, at every version\n"
     "  --print-table      the suite's table anew, from what the engine says\n"
     "  --tap              results in the Test Anything Protocol\n"
@@ -107,7 +108,7 @@ static bool plain_option(struct options *o, const char *name)
         const char *name;
         bool *flag;
     } table[] = {
-        { "--suite", &o->suite },
+        { "--suite", &o->suite }, { "--huge-pages", &o->huge_pages },
         { "--tap", &o->tap },
         { "--quiet", &o->quiet },
         { "--coverage", &o->coverage },

@@ -279,6 +279,7 @@ struct options {
     double seconds;
     uint32_t only, version;
     int jobs, steps, findings;
+    bool huge_pages; /* random calls too */
     bool suite, tap, quiet, coverage, no_emit, no_shrink;
     bool check_table, print_table; /* the suite's expectations against the engine */
     const char *corpus, *junit, *json, *emit;

@@ -110,7 +110,7 @@ static const char *never_met(const char *reason)
 {
     for (size_t i = 0; sys.huge_pages == 0 && i < sizeof of_huge_pages / sizeof of_huge_pages[0]; i++)
         if (strcmp(of_huge_pages[i], reason) == 0)
-            return "no huge pages can be had here";
+            return "no huge pages: --huge-pages, as root";
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         if (strcmp(never[i].reason, reason) == 0)
             return never[i].why;

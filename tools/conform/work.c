@@ -459,7 +459,8 @@ int work(const struct options *o)
     board->until = o->seconds > 0 && o->calls == 0
                        ? UINT64_MAX
                        : o->from + (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
-    sys_take_huge(RANDOM_HUGE_PAGES);
+    if (o->huge_pages)
+        sys_take_huge(RANDOM_HUGE_PAGES);
     if (replay_corpus(o) < 0)
         return 2;
     run_all(o, began);
