@@ -458,6 +458,26 @@ static void asks_unknown(void **state)
     bench_close(&b);
 }
 
+/* WOULD-2, MREMAP-38: versions that differ in a defect only are two, where defects are asked for */
+static void asks_for_defects(void **state)
+{
+    (void)state;
+    static const uint32_t list[] = { MW_LINUX(7, 2), MW_LINUX(7, 3) };
+    struct mw_answer answers[2];
+    struct bench b;
+    bench_config(&b, 12, 0);
+    b.config.options |= MW_OPT_DEFECTS;
+    b.config.ram_pages = 10;
+    bench_open(&b);
+    draw(&b, "aaaa");
+    struct mw_call c = { .name = MW_CALL_MREMAP,
+                         .arg = { at(&b, 0), 20 * b.page, b.page, FIX_, at(&b, 30) } };
+    mw_would_each(b.space, list, 2, &c, answers);
+    assert_int_equal(answers[0].result, -MW_ENOMEM);
+    assert_int_equal(answers[1].result, at(&b, 30));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +488,7 @@ int main(void)
         cmocka_unit_test(shares_copies), cmocka_unit_test(leaves_no_cut),
         cmocka_unit_test(relocates_no_other), cmocka_unit_test(relocates_apart),
         cmocka_unit_test(asks_itself), cmocka_unit_test(asks_unknown),
+        cmocka_unit_test(asks_for_defects),
     };
     return cmocka_run_group_tests_name("strict", tests, NULL, NULL);
 }
