@@ -153,6 +153,9 @@ static void does_not_grow(void **state)
     map(&b, 0, 2, MW_MAP_PRIVATE);
     assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 4 * H, MAY_, 0, &why), -MW_EINVAL);
     assert_string_equal(mw_why_rule(&why), "MREMAP-17");
+    /* the new address counts though no flag asks for it */
+    assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 2 * H, 0, ht(4) + 4096, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-16");
     end(&b, 64 * H);
 }
 
@@ -213,6 +216,9 @@ static void forked(void **state)
             poke(&b, ht(i), 1);
         expect_pool(&b, 4 - touched, 3 - touched);
         parent = b.space;
+        struct mw_call unmap = { .name = MW_CALL_MUNMAP, .arg = { ht(0), 3 * H } };
+        assert_int_equal(mw_would(parent, MW_LINUX_NEWEST, &unmap, NULL), 0);
+        expect_pool(&b, 4 - touched, 3 - touched); /* asked only (WOULD-1) */
         assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
         b.space = child;
         assert_int_equal(mw_munmap(child, ht(2), H, NULL), 0);

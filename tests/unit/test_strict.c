@@ -425,6 +425,7 @@ static void asks_itself(void **state)
         b.config.brk_start = 1 << 28;
         bench_open(&b);
         draw(&b, "aaAA.arr-s|sFfaa");
+        assert_int_equal(mw_set_brk(b.space, (1 << 28) + 2 * b.page, (1 << 28) + 2 * b.page), 0);
         constrain(&b);
         for (int k = 0; k < 8; k++) {
             struct mw_call c = call_within_limits(&b);
