@@ -331,14 +331,15 @@ static void failing_shrink(void **state)
 
 /* ---- never the old and the new: VEC-7 --------------------------------------- */
 
-static bool limit(int what, size_t bytes)
+static bool limit(unsigned what, size_t bytes)
 {
     struct rlimit r = {bytes, bytes};
-    return setrlimit(what, &r) == 0;
+    /* its first parameter's type depends on the C library */
+    return (what == (unsigned)RLIMIT_AS ? setrlimit(RLIMIT_AS, &r) : setrlimit(RLIMIT_DATA, &r)) == 0;
 }
 
 /* Grows by doubling to 512 MiB where the limit has no room for 256 MiB beside it. */
-static bool doubles(int what, size_t limited)
+static bool doubles(unsigned what, size_t limited)
 {
     struct mw_vec *vec = make(1, 0, 0);
 
