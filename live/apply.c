@@ -11,7 +11,7 @@
 
 /* ---- layouts --------------------------------------------------------------------- */
 
-bool layout_add(struct layout *l, const struct mw_vma *v)
+bool mw_layout_add(struct layout *l, const struct mw_vma *v)
 {
     if (l->count == l->room) {
         size_t room = l->room ? l->room * 2 : 8;
@@ -26,7 +26,7 @@ bool layout_add(struct layout *l, const struct mw_vma *v)
     return true;
 }
 
-bool layout_take(const struct mw_live *live, struct layout *l)
+bool mw_layout_take(const struct mw_live *live, struct layout *l)
 {
     struct mw_vma v;
 
@@ -43,14 +43,14 @@ bool layout_take(const struct mw_live *live, struct layout *l)
         }
         if (v.end > l->range.end)
             v.end = l->range.end;
-        if (!layout_add(l, &v))
+        if (!mw_layout_add(l, &v))
             return false;
         v.end = end;
     }
     return true;
 }
 
-void layout_free(struct layout *l)
+void mw_layout_free(struct layout *l)
 {
     free(l->vma);
     l->vma = NULL;
@@ -166,12 +166,12 @@ static int sweep(const struct mw_live *live, const struct layout *from, const st
     return err ? err : perform(live, &grown);
 }
 
-int host_apply(const struct mw_live *live, const struct layout *from, const struct layout *to)
+int mw_live_apply(const struct mw_live *live, const struct layout *from, const struct layout *to)
 {
     return sweep(live, from, to, false);
 }
 
-int host_force(const struct mw_live *live, const struct layout *to)
+int mw_live_force(const struct mw_live *live, const struct layout *to)
 {
     return sweep(live, NULL, to, true);
 }

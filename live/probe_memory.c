@@ -224,13 +224,25 @@ static bool within(uintptr_t start, uintptr_t end, const void *p)
     return start <= (uintptr_t)p && (uintptr_t)p < end;
 }
 
+/* A sanitizer's code reads shadow memory, in large mappings of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SHADOW 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define HAS_SHADOW 1
+#endif
+#endif
+#ifndef HAS_SHADOW
+#define HAS_SHADOW 0
+#endif
+
 /* A large mapping that no code which runs here needs: not its own, its stack or its errno. */
 static bool spare(const struct mw_lab *lab, uintptr_t start, uintptr_t end)
 {
     static const char here = 0;
     static char there;
 
-    return end - start >= (size_t)32 << 20 && !within(start, end, &start) &&
+    return !HAS_SHADOW && end - start >= (size_t)32 << 20 && !within(start, end, &start) &&
            !within(start, end, &errno) && !within(start, end, &here) &&
            !within(start, end, &there) && !within(start, end, (const void *)(uintptr_t)spare) &&
            !within(start, end, (const void *)(uintptr_t)syscall) &&

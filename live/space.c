@@ -219,7 +219,7 @@ static int note_all_of(struct transaction *t, struct mw_range range)
     *l = (struct layout){ .range = range };
     t->after[t->parts] = (struct layout){ .range = range };
     t->parts++;
-    return layout_take(t->live, l) ? 0 : -ENOMEM;
+    return mw_layout_take(t->live, l) ? 0 : -ENOMEM;
 }
 
 static int note(struct transaction *t, uint64_t start, uint64_t end)
@@ -240,7 +240,7 @@ static void note_empty(struct transaction *t, uint64_t start, uint64_t end)
 static int note_after(struct transaction *t)
 {
     for (size_t k = 0; k < t->parts; k++)
-        if (!layout_take(t->live, &t->after[k]))
+        if (!mw_layout_take(t->live, &t->after[k]))
             return -ENOMEM;
     return 0;
 }
@@ -248,10 +248,10 @@ static int note_after(struct transaction *t)
 static void end(struct transaction *t)
 {
     for (size_t k = 0; k < t->parts; k++) {
-        layout_free(&t->before[k]);
-        layout_free(&t->after[k]);
+        mw_layout_free(&t->before[k]);
+        mw_layout_free(&t->after[k]);
     }
-    layout_free(&t->moved);
+    mw_layout_free(&t->moved);
 }
 
 /* The engine's side of going back. */
@@ -284,7 +284,7 @@ static void free_unused_slots(struct transaction *t)
 static int64_t roll_back(struct transaction *t, int64_t err, bool host_too)
 {
     for (size_t k = 0; k < t->parts && host_too; k++)
-        for (int tries = 3; host_force(t->live, &t->before[k]) && tries; tries--)
+        for (int tries = 3; mw_live_force(t->live, &t->before[k]) && tries; tries--)
             continue;
     restore_engine(t);
     free_unused_slots(t);
@@ -295,8 +295,8 @@ static int64_t roll_back(struct transaction *t, int64_t err, bool host_too)
 static int follow(const struct transaction *t, size_t k)
 {
     if (k == 1 && t->second == UNKNOWN)
-        return host_force(t->live, &t->after[k]);
-    return host_apply(t->live, k == 1 && t->second == AS_MOVED ? &t->moved : &t->before[k],
+        return mw_live_force(t->live, &t->after[k]);
+    return mw_live_apply(t->live, k == 1 && t->second == AS_MOVED ? &t->moved : &t->before[k],
                       &t->after[k]);
 }
 
@@ -547,7 +547,7 @@ static void carry_tables(struct remap *r)
     t->moved = (struct layout){ .range = to->range };
     for (size_t i = 0; i < to->count; i++) /* what lies below, */
         if (part(&to->vma[i], 0, r->new, &p))
-            fine = fine && layout_add(&t->moved, &p);
+            fine = fine && mw_layout_add(&t->moved, &p);
     for (size_t i = 0; i < from->count && fine; i++) { /* what has come, */
         if (!part(&from->vma[i], r->old, r->old + size, &p))
             continue;
@@ -556,11 +556,11 @@ static void carry_tables(struct remap *r)
                                    at(p.start - r->old + r->new)) != MAP_FAILED;
         p.start += r->new - r->old;
         p.end += r->new - r->old;
-        fine = fine && layout_add(&t->moved, &p);
+        fine = fine && mw_layout_add(&t->moved, &p);
     }
     for (size_t i = 0; i < to->count; i++) /* and what lies above; opposite gaps it is mapped again */
         if (part(&to->vma[i], r->new + size, UINT64_MAX, &p))
-            fine = fine && layout_add(&t->moved, &p);
+            fine = fine && mw_layout_add(&t->moved, &p);
     t->second = fine ? AS_MOVED : UNKNOWN;
 }
 
@@ -625,7 +625,7 @@ int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length)
     if (!inside(live, a, length) || a != up(live, a))
         return -EINVAL;
     pthread_mutex_lock(&live->lock);
-    if (!layout_take(live, &l))
+    if (!mw_layout_take(live, &l))
         r = -ENOMEM;
     for (size_t i = 0; i < l.count && !r; i++) {
         uint64_t o = l.vma[i].offset;
@@ -637,7 +637,7 @@ int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length)
     }
     if (!r && next < l.range.end)
         r = -ENOMEM;
-    layout_free(&l);
+    mw_layout_free(&l);
     pthread_mutex_unlock(&live->lock);
     return r;
 }
@@ -798,7 +798,7 @@ void mw_live_destroy(struct mw_live *live)
 {
     if (!live)
         return;
-    live_fork_remove(live);
+    mw_live_fork_remove(live);
     mw_space_destroy(live->space);
     if (live->file.object)
         mw_object_put(live->file.object);
@@ -838,7 +838,7 @@ int mw_live_create(const struct mw_live_config *config, struct mw_live **out)
     if (!err)
         err = open_space(live);
     if (!err)
-        err = live_fork_add(live);
+        err = mw_live_fork_add(live);
     if (err) {
         mw_live_destroy(live);
         return err;
@@ -850,11 +850,11 @@ int mw_live_create(const struct mw_live_config *config, struct mw_live **out)
 struct mw_range mw_live_range(const struct mw_live *live) { return live->range; }
 
 /* The child of a fork that is to have nothing. */
-void live_forget_all(struct mw_live *live)
+void mw_live_forget_all(struct mw_live *live)
 {
     struct layout none = { .range = live->range };
 
     mw_munmap(live->space, live->range.start, live->range.end - live->range.start, NULL);
-    host_force(live, &none);
+    mw_live_force(live, &none);
     live->slot_count = live->free_slot = 0;
 }

@@ -54,21 +54,21 @@ struct layout {
 };
 
 /* The mappings in layout->range as they are now, cut to it. False: no memory. */
-bool layout_take(const struct mw_live *live, struct layout *layout);
-bool layout_add(struct layout *layout, const struct mw_vma *v);
-void layout_free(struct layout *layout);
+bool mw_layout_take(const struct mw_live *live, struct layout *layout);
+bool mw_layout_add(struct layout *layout, const struct mw_vma *v);
+void mw_layout_free(struct layout *layout);
 
 /* Makes the host's mappings of a range what `to` says, where they are what `from` says. 0 or -errno. */
-int host_apply(const struct mw_live *live, const struct layout *from, const struct layout *to);
+int mw_live_apply(const struct mw_live *live, const struct layout *from, const struct layout *to);
 
 /* The same, whatever they are. */
-int host_force(const struct mw_live *live, const struct layout *to);
+int mw_live_force(const struct mw_live *live, const struct layout *to);
 
 /* space_fork.c: takes part in fork from now on, until... */
-int live_fork_add(struct mw_live *live);
-void live_fork_remove(struct mw_live *live);
+int mw_live_fork_add(struct mw_live *live);
+void mw_live_fork_remove(struct mw_live *live);
 
 /* space.c, for the child of a fork */
-void live_forget_all(struct mw_live *live);
+void mw_live_forget_all(struct mw_live *live);
 
 #endif

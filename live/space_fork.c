@@ -80,29 +80,29 @@ static void change_over(struct mw_live *l)
 {
     struct layout all = { .range = l->range };
 
-    if (l->next_fd < 0 || !layout_take(l, &all)) {
-        live_forget_all(l);
+    if (l->next_fd < 0 || !mw_layout_take(l, &all)) {
+        mw_live_forget_all(l);
         return;
     }
     dup3(l->next_fd, l->fd, O_CLOEXEC);
     close(l->next_fd);
-    if (host_force(l, &all))
-        live_forget_all(l);
-    layout_free(&all);
+    if (mw_live_force(l, &all))
+        mw_live_forget_all(l);
+    mw_layout_free(&all);
 }
 
 static void in_child(void)
 {
     for (struct mw_live *l = list; l; l = l->next) {
         if (l->fork == MW_LIVE_FORK_NOTHING)
-            live_forget_all(l);
+            mw_live_forget_all(l);
         else if (l->fork == MW_LIVE_FORK_COPY)
             change_over(l);
     }
     unlock_all();
 }
 
-int live_fork_add(struct mw_live *live)
+int mw_live_fork_add(struct mw_live *live)
 {
     static bool watching;
     int err = 0;
@@ -119,7 +119,7 @@ int live_fork_add(struct mw_live *live)
     return -err;
 }
 
-void live_fork_remove(struct mw_live *live)
+void mw_live_fork_remove(struct mw_live *live)
 {
     pthread_mutex_lock(&list_lock);
     for (struct mw_live **p = &list; *p; p = &(*p)->next)
