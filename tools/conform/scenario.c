@@ -167,7 +167,7 @@ static void put_answer(const struct step *s, int64_t r)
         put("0x%llx", (unsigned long long)a);
     } else {
         put(a == run.chosen   ? "again"
-            : a % HUGE == 0 ? "huge-aligned" 
+            : a % HUGE == 0 ? "huge-aligned"
             : s->flags & MW_MAP_32BIT ? "below-2G"
                                       : "chosen");
     }
