@@ -163,6 +163,7 @@ int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_
 
 /* Whether a range holds anything of the program's own that must not be lost. */
 bool sys_precious(uint64_t addr, uint64_t len);
+bool sys_own_intact(void); /* the program's own mappings are those that it began with */
 
 /* ---- the engine (model.c) ---- */
 

@@ -391,6 +391,18 @@ bool sys_precious(uint64_t addr, uint64_t len)
     return false;
 }
 
+bool sys_own_intact(void)
+{
+    struct seen k;
+    if (sys.look == LOOK_PROBE)
+        return true;
+    for (int i = 0; i < sys.owned; i++)
+        if (!(sys.own_flags[i] & MW_VM_GROWSDOWN) &&
+            (!sys_next(sys.own[i].start, &k) || k.start != sys.own[i].start || k.end != sys.own[i].end))
+            return false;
+    return true;
+}
+
 /* ---- what does not change ---- */
 
 static bool can_query(void)

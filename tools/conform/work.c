@@ -170,7 +170,8 @@ static void worker(struct slot *slot, const struct options *o)
         count_cpu(slot);
         if (!same)
             _exit(EXIT_DIFFERS);
-        if (slot->stale || generate_leaves_traces(&g) || g.forked)
+        sys_changed();
+        if (slot->stale || generate_leaves_traces(&g) || g.forked || !sys_own_intact())
             _exit(EXIT_FRESH);
     }
     _exit(EXIT_AGREED);
