@@ -109,11 +109,12 @@ static bool wants_huge(const struct mw_space *s, const struct place *p)
 static uint64_t search_huge(const struct mw_space *s, const struct place *p)
 {
     uint64_t first_huge = (p->offset + MW_HUGE_SIZE - 1) & ~(MW_HUGE_SIZE - 1);
-    int64_t whole = (int64_t)(p->offset + p->length - first_huge); /* a device's offsets reach 2^64 */
+    uint64_t end = p->offset + p->length;
     struct place padded = *p;
     uint64_t at, shift;
 
-    if (whole < (int64_t)MW_HUGE_SIZE)
+    /* a device's offsets reach 2^64: which comes first Linux asks of them as signed numbers */
+    if ((int64_t)end <= (int64_t)first_huge || end - first_huge < MW_HUGE_SIZE)
         return 0;
     padded.length += MW_HUGE_SIZE;
     at = search(s, &padded);

@@ -625,6 +625,27 @@ static uint64_t offset_at(const struct bench *b, int64_t page)
     return v.offset;
 }
 
+/* PLACE-8: which of two offsets comes first Linux asks of them as signed numbers */
+static void places_by_far_offsets(void **state)
+{
+    static const struct { uint64_t offset; bool congruent; } c[] = {
+        { 0x7fffffffffffd000, true }, { 0xffffffffffffc000, false }, { 0x1000, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct mw_object *o;
+        struct bench b;
+        start(&b, V617);
+        assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 0,
+                                          MW_OBJ_ANON | MW_OBJ_THP_PLACE, &o), 0);
+        struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+        uint64_t a = (uint64_t)mw_mmap(b.space, 0, 2 * b.page, RW_, MW_MAP_PRIVATE, &f, c[i].offset, NULL);
+        assert_int_equal((a ^ c[i].offset) % MW_HUGE_SIZE == 0, c[i].congruent);
+        mw_object_put(o);
+        bench_close(&b);
+    }
+}
+
 static void private_zero(void **state)
 {
     struct mw_object *o;
@@ -755,7 +776,7 @@ int main(void)
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
         cmocka_unit_test(never_merge), cmocka_unit_test(watched_moves),
-        cmocka_unit_test(private_zero), cmocka_unit_test(boundaries),
+        cmocka_unit_test(places_by_far_offsets), cmocka_unit_test(private_zero), cmocka_unit_test(boundaries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
