@@ -1,114 +1,158 @@
 /* SPDX-License-Identifier: MIT */
-/* apply.c - from one layout to another, in as few host calls as their pieces need. */
+/* apply.c - from one layout to another, in as few host calls as their pieces need; and moving pages. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "hostcall.h"
 #include "space.h"
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
 /* ---- layouts --------------------------------------------------------------------- */
+
+void mw_layout_init(struct layout *l, struct mw_range range)
+{
+    l->range = range;
+    l->vma = l->few;
+    l->count = 0;
+    l->room = sizeof l->few / sizeof l->few[0];
+}
+
+static bool more_room(struct layout *l)
+{
+    size_t room = l->room * 2;
+    struct mw_vma *more = realloc(l->vma == l->few ? NULL : l->vma, room * sizeof *more);
+
+    if (!more)
+        return false;
+    if (l->vma == l->few)
+        memcpy(more, l->few, sizeof l->few);
+    l->vma = more;
+    l->room = room;
+    return true;
+}
 
 bool mw_layout_add(struct layout *l, const struct mw_vma *v)
 {
-    if (l->count == l->room) {
-        size_t room = l->room ? l->room * 2 : 8;
-        struct mw_vma *more = realloc(l->vma, room * sizeof *more);
-
-        if (!more)
-            return false;
-        l->vma = more;
-        l->room = room;
-    }
+    if (l->count == l->room && !more_room(l))
+        return false;
+    if (v->object)
+        mw_object_get(v->object);
     l->vma[l->count++] = *v;
     return true;
 }
 
+bool mw_vma_part(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_vma *out)
+{
+    *out = *v;
+    if (v->start < start) {
+        out->offset += start - v->start;
+        out->start = start;
+    }
+    if (v->end > end)
+        out->end = end;
+    return out->start < out->end;
+}
+
 bool mw_layout_take(const struct mw_live *live, struct layout *l)
 {
-    struct mw_vma v;
+    struct mw_vma v, p;
 
-    l->count = 0;
     for (uint64_t at = l->range.start; at < l->range.end && mw_find_vma(live->space, at, &v);
          at = v.end) {
-        uint64_t end = v.end;
-
-        if (v.start >= l->range.end)
+        if (!mw_vma_part(&v, l->range.start, l->range.end, &p))
             break;
-        if (v.start < l->range.start) {
-            v.offset += l->range.start - v.start;
-            v.start = l->range.start;
-        }
-        if (v.end > l->range.end)
-            v.end = l->range.end;
-        if (!mw_layout_add(l, &v))
+        if (!mw_layout_add(l, &p))
             return false;
-        v.end = end;
     }
     return true;
 }
 
 void mw_layout_free(struct layout *l)
 {
-    free(l->vma);
-    l->vma = NULL;
-    l->count = l->room = 0;
+    for (size_t i = 0; i < l->count; i++)
+        if (l->vma[i].object)
+            mw_object_put(l->vma[i].object);
+    if (l->vma != l->few)
+        free(l->vma);
+    mw_layout_init(l, l->range);
 }
 
 /* ---- host calls --------------------------------------------------------------------- */
 
-enum what { KEEP, RESERVE, MAP, PROTECT };
+enum what { KEEP, PROTECT, MAP, RESERVE };
 
 /* One host call, as far as it has grown. */
 struct action {
     enum what what;
     uint64_t start, end, offset;
-    int prot;
+    const struct backing *behind;
+    int prot, flags;
 };
 
-static void *at(uint64_t addr) { return (void *)(uintptr_t)addr; }
+static int prot_of(const struct mw_vma *v) { return (int)(v->flags & 7); }
 
-static int perform(const struct mw_live *live, const struct action *a)
+static int flags_of(const struct mw_vma *v)
 {
-    size_t length = (size_t)(a->end - a->start);
-    void *r = NULL;
+    const struct backing *b = backing_of(v);
+    int kind = !b ? MAP_PRIVATE | MAP_ANONYMOUS : b->keeps ? MAP_PRIVATE : MAP_SHARED;
 
+    return kind | (v->flags & MW_VM_NORESERVE ? MAP_NORESERVE : 0);
+}
+
+static int map(const struct action *a)
+{
+    void *r = mw_hostcall.map(host_at(a->start), (size_t)(a->end - a->start), a->prot,
+                              a->flags | MAP_FIXED, a->behind ? a->behind->fd : -1,
+                              a->behind ? (off_t)a->offset : 0);
+    return r == MAP_FAILED ? -errno : 0;
+}
+
+static int perform(const struct action *a)
+{
     switch (a->what) {
     case KEEP:
         return 0;
     case PROTECT:
-        return mw_hostcall.protect(at(a->start), length, a->prot) ? -errno : 0;
-    case RESERVE:
-        r = mw_hostcall.map(at(a->start), length, PROT_NONE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-        break;
-    case MAP:
-        r = mw_hostcall.map(at(a->start), length, a->prot, MAP_SHARED | MAP_FIXED, live->fd,
-                              (off_t)a->offset);
-        break;
+        return mw_hostcall.protect(host_at(a->start), (size_t)(a->end - a->start), a->prot) ? -errno
+                                                                                        : 0;
+    default:
+        return map(a);
     }
-    return r == MAP_FAILED ? -errno : 0;
 }
 
-static int prot_of(const struct mw_vma *v) { return (int)(v->flags & 7); }
+/* Are the pages that `to` has at `addr` those that `from` has there? */
+static bool same_pages(const struct mw_vma *from, const struct mw_vma *to, uint64_t addr)
+{
+    return from->object == to->object &&
+           (!to->object || from->offset + (addr - from->start) == to->offset + (addr - to->start));
+}
 
-/* What is to be done at `addr`, up to `*end`. */
+/* What is to be done at `addr`, up to `end`. */
 static struct action action_at(const struct mw_vma *from, const struct mw_vma *to, uint64_t addr,
                                uint64_t end, bool force)
 {
     struct action a = { .start = addr, .end = end };
 
-    if (to) {
-        a.offset = to->offset + (addr - to->start);
-        a.prot = prot_of(to);
+    if (!to) {
+        a.what = from || force ? RESERVE : KEEP;
+        a.prot = PROT_NONE;
+        a.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        return a;
     }
+    a.offset = to->offset + (addr - to->start);
+    a.prot = prot_of(to);
+    a.flags = flags_of(to);
+    a.behind = backing_of(to);
     if (force)
-        a.what = to ? MAP : RESERVE;
-    else if (!to)
-        a.what = from ? RESERVE : KEEP;
-    else if (!from || from->offset + (addr - from->start) != a.offset)
+        a.what = is_carried(to) ? PROTECT : MAP;
+    else if (!from || !same_pages(from, to, addr))
         a.what = MAP;
     else
         a.what = prot_of(from) == a.prot ? KEEP : PROTECT;
@@ -117,10 +161,12 @@ static struct action action_at(const struct mw_vma *from, const struct mw_vma *t
 
 static bool continues(const struct action *a, const struct action *b)
 {
-    if (a->what != b->what || a->end != b->start)
+    if (a->what == RESERVE && b->what == RESERVE)
+        return true;
+    if (a->what != b->what || a->end != b->start || a->prot != b->prot)
         return false;
-    return a->what == KEEP || a->what == RESERVE ||
-           (a->prot == b->prot && (a->what == PROTECT || a->offset + (a->end - a->start) == b->offset));
+    return a->what < MAP || (a->flags == b->flags && a->behind == b->behind &&
+                             (!a->behind || a->offset + (a->end - a->start) == b->offset));
 }
 
 /* The mapping at `addr`, NULL: none; lowers `*end` to where that changes. */
@@ -140,8 +186,12 @@ static const struct mw_vma *piece(const struct layout *l, size_t *i, uint64_t ad
     return l->vma[*i].start <= addr ? &l->vma[*i] : NULL;
 }
 
-static int sweep(const struct mw_live *live, const struct layout *from, const struct layout *to,
-                 bool force)
+/*
+ * One pass: what makes mappings, or what takes them away. A gap between pieces
+ * that go is reserved once more with them: so one call takes all of a range
+ * away, or none of it.
+ */
+static int sweep(const struct layout *from, const struct layout *to, bool reserving)
 {
     struct action grown = { .what = KEEP };
     uint64_t next;
@@ -155,23 +205,130 @@ static int sweep(const struct mw_live *live, const struct layout *from, const st
         next = to->range.end;
         f = piece(from, &i, addr, &next);
         t = piece(to, &j, addr, &next);
-        a = action_at(f, t, addr, next, force);
+        a = action_at(f, t, addr, next, !from);
+        if (reserving && !t && a.what == KEEP)
+            continue;
+        if ((a.what == RESERVE) != reserving)
+            a = (struct action){ .what = KEEP, .start = addr, .end = next };
         if (continues(&grown, &a)) {
             grown.end = a.end;
         } else {
-            err = perform(live, &grown);
+            err = perform(&grown);
             grown = a;
         }
     }
-    return err ? err : perform(live, &grown);
+    return err ? err : perform(&grown);
 }
 
-int mw_live_apply(const struct mw_live *live, const struct layout *from, const struct layout *to)
+int mw_live_apply(const struct layout *from, const struct layout *to)
 {
-    return sweep(live, from, to, false);
+    int err = to->count ? sweep(from, to, false) : 0;
+
+    return err ? err : sweep(from, to, true);
 }
 
-int mw_live_force(const struct mw_live *live, const struct layout *to)
+int mw_live_force(const struct layout *to) { return mw_live_apply(NULL, to); }
+
+/* ---- moving pages ---------------------------------------------------------------------------- */
+
+static int note(struct journal *j, struct moved m)
 {
-    return sweep(live, NULL, to, true);
+    if (!j)
+        return 0;
+    if (!j->room) {
+        j->moved = j->few;
+        j->room = sizeof j->few / sizeof j->few[0];
+    }
+    if (j->count == j->room) {
+        struct moved *more = realloc(j->moved == j->few ? NULL : j->moved, 2 * j->room * sizeof *more);
+
+        if (!more)
+            return -ENOMEM;
+        if (j->moved == j->few)
+            memcpy(more, j->few, sizeof j->few);
+        j->moved = more;
+        j->room *= 2;
+    }
+    j->moved[j->count++] = m;
+    return 0;
+}
+
+void mw_journal_free(struct journal *j)
+{
+    if (j->moved != j->few)
+        free(j->moved);
+    *j = (struct journal){ 0 };
+}
+
+static int remap(uint64_t from, uint64_t to, uint64_t bytes, int flags)
+{
+    return mw_hostcall.remap(host_at(from), (size_t)bytes, (size_t)bytes,
+                             MREMAP_MAYMOVE | MREMAP_FIXED | flags, host_at(to)) == MAP_FAILED
+               ? -errno
+               : 0;
+}
+
+/* Where the host knows no DONTUNMAP for this kind: what it leaves is a hole, which is filled. */
+static int move_and_fill(const struct mw_vma *v, uint64_t to)
+{
+    struct action a = action_at(NULL, v, v->start, v->end, false);
+    int err = remap(v->start, to, v->end - v->start, 0);
+
+    if (err)
+        return err;
+    err = map(&a);
+    if (err) /* a hole has room for what came from it */
+        remap(to, v->start, v->end - v->start, 0);
+    return err;
+}
+
+static int move_one(const struct mw_vma *v, uint64_t to)
+{
+    int err = remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
+
+    return err == -EINVAL ? move_and_fill(v, to) : err;
+}
+
+/* The host may have several mappings where the space has one: then by halves. */
+static int move_parts(const struct mw_vma *v, uint64_t to, uint64_t page, struct journal *j)
+{
+    uint64_t pages = (v->end - v->start) / page, middle = v->start + pages / 2 * page;
+    size_t room = j->count;
+    struct mw_vma half;
+    int err = note(j, (struct moved){ v->start, to, v->end - v->start });
+
+    if (err)
+        return err;
+    err = move_one(v, to);
+    if (!err)
+        return 0;
+    j->count = room;
+    if (err != -EFAULT || pages < 2)
+        return err;
+    mw_vma_part(v, v->start, middle, &half);
+    err = move_parts(&half, to, page, j);
+    if (err)
+        return err;
+    mw_vma_part(v, middle, v->end, &half);
+    return move_parts(&half, to + (middle - v->start), page, j);
+}
+
+int mw_live_move(const struct mw_vma *v, uint64_t to, struct journal *journal)
+{
+    if (!is_carried(v)) /* its pages are elsewhere as well */
+        return remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
+    return move_parts(v, to, (uint64_t)sysconf(_SC_PAGESIZE), journal);
+}
+
+/* What lies where pages come back to, or have come from, is put right by the caller. */
+void mw_journal_undo(struct journal *j)
+{
+    while (j->count) {
+        const struct moved *m = &j->moved[--j->count];
+        int err = -ENOMEM;
+
+        for (int tries = 4; err && tries; tries--)
+            if ((err = remap(m->to, m->from, m->bytes, MREMAP_DONTUNMAP)) == -EINVAL)
+                err = remap(m->to, m->from, m->bytes, 0);
+    }
 }

@@ -33,5 +33,6 @@ struct mw_hostcall mw_hostcall = {
     .protect = mprotect,
     .advise = madvise,
     .remap = remap,
+    .write = pwrite,
     .punch = punch,
 };

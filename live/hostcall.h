@@ -21,6 +21,7 @@ struct mw_hostcall {
     int (*protect)(void *at, size_t size, int prot);
     int (*advise)(void *at, size_t size, int advice);
     void *(*remap)(void *at, size_t size, size_t new_size, int flags, void *to);
+    ssize_t (*write)(int fd, const void *from, size_t size, off_t offset);
     int (*punch)(int fd, off_t start, off_t size); /* gives pages of a memfd back */
 };
 

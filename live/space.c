@@ -9,22 +9,20 @@
 #include "space.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "hostcall.h"
 
 #define HUGE (2ull << 20)
+#define GIGA (1ull << 30)
 #define STOCK_BYTES (256u << 10)
-#define FILE_LIMIT (1ull << 62) /* offsets used, bytes; more than any tmpfs file may have on 32 bits */
 
-static void *at(uint64_t addr) { return (void *)(uintptr_t)addr; }
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* since 5.14 */
+#endif
 
 /* ---- memory for the engine's structs --------------------------------------------------- */
 
@@ -54,147 +52,44 @@ static void give(void *ctx, void *p, size_t size)
         m->used = 0;
 }
 
-/* ---- slots of the memfd ------------------------------------------------------------------ */
-
-static int slot_take(struct mw_live *live, uint64_t *offset)
-{
-    uint32_t i = live->free_slot;
-
-    if (i) {
-        live->free_slot = live->slots[i - 1].next;
-        *offset = (i - 1) * live->slot_bytes;
-        return 0;
-    }
-    if (live->slot_count >= FILE_LIMIT / live->slot_bytes)
-        return -ENOMEM;
-    if (live->slot_count == live->slot_room) {
-        uint32_t room = live->slot_room ? live->slot_room * 2 : 64;
-        struct slot *more = realloc(live->slots, room * sizeof *more);
-
-        if (!more)
-            return -ENOMEM;
-        live->slots = more;
-        live->slot_room = room;
-    }
-    live->slots[live->slot_count] = (struct slot){ 0 };
-    *offset = live->slot_count++ * live->slot_bytes;
-    return 0;
-}
-
-static void slot_give(struct mw_live *live, uint32_t i)
-{
-    live->slots[i].next = live->free_slot;
-    live->free_slot = i + 1;
-}
-
-/* Counts a layout's mappings in or out; slots that nothing maps any more are free again. */
-static void slots_count(struct mw_live *live, const struct layout *l, bool in)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        uint32_t s = (uint32_t)(l->vma[i].offset / live->slot_bytes);
-        uint64_t bytes = l->vma[i].end - l->vma[i].start;
-
-        live->slots[s].mapped += in ? bytes : 0 - bytes;
-        if (!in && !live->slots[s].mapped)
-            slot_give(live, s);
-    }
-}
-
-/* ---- pages that have lost their last address ------------------------------------------------ */
-
-struct offsets {
-    uint64_t start, end;
-};
-
-static bool is_memory(const struct mw_live *live, const struct mw_vma *v)
-{
-    return v->object == live->file.object;
-}
-
-/* Is `at` mapped by `v`? Until where; or from where on, if that is before *end. */
-static bool covers(const struct mw_vma *v, uint64_t at_offset, uint64_t *end)
-{
-    uint64_t low = v->offset, high = v->offset + (v->end - v->start);
-
-    if (high <= at_offset)
-        return false;
-    if (low <= at_offset) {
-        *end = high;
-        return true;
-    }
-    if (low < *end)
-        *end = low;
-    return false;
-}
-
-/* Asks what may still map an offset: the layouts after the call; with aliases, all of the space. */
-static bool still_mapped(struct mw_live *live, const struct layout *after, size_t n, uint64_t offset,
-                         uint64_t *end)
-{
-    struct mw_vma v;
-
-    for (size_t k = 0; k < n; k++)
-        for (size_t i = 0; i < after[k].count; i++)
-            if (covers(&after[k].vma[i], offset, end))
-                return true;
-    for (uint64_t a = live->range.start; live->aliased && mw_find_vma(live->space, a, &v); a = v.end)
-        if (is_memory(live, &v) && covers(&v, offset, end))
-            return true;
-    return false;
-}
-
-/* Zeros what is there, which frees nothing. */
-static void wipe(const struct mw_live *live, off_t start, off_t end)
-{
-    static const char zeros[1 << 14];
-
-    while ((start = lseek(live->fd, start, SEEK_DATA)) >= 0 && start < end) {
-        size_t n = end - start < (off_t)sizeof zeros ? (size_t)(end - start) : sizeof zeros;
-        ssize_t done = pwrite(live->fd, zeros, n, start);
-
-        if (done <= 0)
-            return;
-        start += done;
-    }
-}
-
-/* Pages go back to the host. Where it does not take them they are empty at least: offsets are used again. */
-static void punch(const struct mw_live *live, struct offsets o)
-{
-    if (mw_hostcall.punch(live->fd, (off_t)o.start, (off_t)(o.end - o.start)))
-        wipe(live, (off_t)o.start, (off_t)o.end);
-}
-
-static void give_pages_back(struct mw_live *live, const struct layout *before,
-                            const struct layout *after, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        for (size_t i = 0; i < before[k].count; i++) {
-            const struct mw_vma *v = &before[k].vma[i];
-            uint64_t o = v->offset, limit = v->offset + (v->end - v->start);
-
-            while (o < limit) {
-                uint64_t end = limit;
-
-                if (!still_mapped(live, after, n, o, &end))
-                    punch(live, (struct offsets){ o, end });
-                o = end;
-            }
-        }
-}
-
 /* ---- transactions ------------------------------------------------------------------------------ */
 
 enum { PARTS = 2 };
 
 struct transaction {
     struct mw_live *live;
-    struct layout before[PARTS], after[PARTS];
-    struct layout moved; /* what the host has in the second part, where it has carried tables there */
-    enum { AS_BEFORE, AS_MOVED, UNKNOWN } second;
-    uint32_t fresh; /* slots taken for it: 1 + the first one, linked; 0: none */
     size_t parts;
+    struct layout before[PARTS], after[PARTS];
+    struct layout now; /* what the host has in one part, where that is not what was before */
+    size_t now_of;     /* which; PARTS: none */
+    uint32_t fresh[POOLS]; /* slots taken for it: 1 + the first one, linked; 0: none */
+    struct journal journal;
+    struct mw_range aside; /* where carried pages wait that the call replaces */
 };
+
+static void begin(struct transaction *t, struct mw_live *live)
+{
+    t->live = live;
+    t->parts = 0;
+    t->now_of = PARTS;
+    t->fresh[POOL_PAGES] = t->fresh[POOL_2M] = t->fresh[POOL_1G] = 0;
+    t->journal.count = t->journal.room = 0;
+    t->aside = (struct mw_range){ 0, 0 };
+}
+
+static void end(struct transaction *t)
+{
+    for (size_t k = 0; k < t->parts; k++) {
+        mw_layout_free(&t->before[k]);
+        mw_layout_free(&t->after[k]);
+    }
+    if (t->now_of < PARTS)
+        mw_layout_free(&t->now);
+    if (t->journal.room)
+        mw_journal_free(&t->journal);
+    if (t->aside.end)
+        munmap(host_at(t->aside.start), (size_t)(t->aside.end - t->aside.start));
+}
 
 /* The range, and what a call in it might merge with or cut: the whole mappings at its ends. */
 static struct mw_range widened(const struct mw_live *live, uint64_t start, uint64_t end)
@@ -211,15 +106,20 @@ static struct mw_range widened(const struct mw_live *live, uint64_t start, uint6
     return r;
 }
 
-/* Notes a range as it is. 0 or -ENOMEM. */
-static int note_all_of(struct transaction *t, struct mw_range range)
+/* A part of which nothing was mapped, as far as is known yet. */
+static struct layout *note_empty(struct transaction *t, struct mw_range range)
 {
     struct layout *l = &t->before[t->parts];
 
-    *l = (struct layout){ .range = range };
-    t->after[t->parts] = (struct layout){ .range = range };
-    t->parts++;
-    return mw_layout_take(t->live, l) ? 0 : -ENOMEM;
+    mw_layout_init(l, range);
+    mw_layout_init(&t->after[t->parts++], range);
+    return l;
+}
+
+/* Notes a range as it is. 0 or -ENOMEM. */
+static int note_all_of(struct transaction *t, struct mw_range range)
+{
+    return mw_layout_take(t->live, note_empty(t, range)) ? 0 : -ENOMEM;
 }
 
 static int note(struct transaction *t, uint64_t start, uint64_t end)
@@ -227,14 +127,39 @@ static int note(struct transaction *t, uint64_t start, uint64_t end)
     return note_all_of(t, widened(t->live, start, end));
 }
 
-/* Notes that nothing was in [start, end), which the engine has chosen. */
-static void note_empty(struct transaction *t, uint64_t start, uint64_t end)
+/* The part that has `addr`. */
+static size_t part_of(const struct transaction *t, uint64_t addr)
 {
-    struct mw_range r = { start, end };
+    size_t k = t->parts;
 
-    t->before[t->parts] = (struct layout){ .range = r };
-    t->after[t->parts] = (struct layout){ .range = r };
-    t->parts++;
+    while (k-- > 1 && (addr < t->before[k].range.start || addr >= t->before[k].range.end))
+        continue;
+    return k;
+}
+
+/* Adds to `now` what the part has in [start, end). */
+static bool now_as_before(struct transaction *t, uint64_t start, uint64_t end)
+{
+    const struct layout *l = &t->before[t->now_of];
+    struct mw_vma p;
+
+    for (size_t i = 0; i < l->count; i++)
+        if (mw_vma_part(&l->vma[i], start, end, &p) && !mw_layout_add(&t->now, &p))
+            return false;
+    return true;
+}
+
+static void now_begins(struct transaction *t, uint64_t addr)
+{
+    t->now_of = part_of(t, addr);
+    mw_layout_init(&t->now, t->before[t->now_of].range);
+}
+
+/* Whatever is in [start, end), it is not what the call wants there. */
+static int now_none_in(struct transaction *t, uint64_t start, uint64_t end)
+{
+    now_begins(t, start);
+    return now_as_before(t, 0, start) && now_as_before(t, end, UINT64_MAX) ? 0 : -ENOMEM;
 }
 
 static int note_after(struct transaction *t)
@@ -243,15 +168,6 @@ static int note_after(struct transaction *t)
         if (!mw_layout_take(t->live, &t->after[k]))
             return -ENOMEM;
     return 0;
-}
-
-static void end(struct transaction *t)
-{
-    for (size_t k = 0; k < t->parts; k++) {
-        mw_layout_free(&t->before[k]);
-        mw_layout_free(&t->after[k]);
-    }
-    mw_layout_free(&t->moved);
 }
 
 /* The engine's side of going back. */
@@ -272,19 +188,22 @@ static void restore_engine(struct transaction *t)
 /* Slots taken for what did not come to be. */
 static void free_unused_slots(struct transaction *t)
 {
-    while (t->fresh) {
-        uint32_t i = t->fresh - 1;
+    for (int i = 0; i < POOLS; i++)
+        while (t->fresh[i]) {
+            uint32_t slot = t->fresh[i] - 1;
 
-        t->fresh = t->live->slots[i].next;
-        slot_give(t->live, i);
-    }
+            t->fresh[i] = t->live->pool[i].slots[slot].next;
+            mw_slot_give(&t->live->pool[i], slot);
+        }
 }
 
-/* Nothing has happened. */
+/* The engine has made a call, or a part of one, that is not to be: nothing has happened. */
 static int64_t roll_back(struct transaction *t, int64_t err, bool host_too)
 {
+    if (t->journal.room)
+        mw_journal_undo(&t->journal);
     for (size_t k = 0; k < t->parts && host_too; k++)
-        for (int tries = 3; mw_live_force(t->live, &t->before[k]) && tries; tries--)
+        for (int tries = 3; mw_live_force(&t->before[k]) && tries; tries--)
             continue;
     restore_engine(t);
     free_unused_slots(t);
@@ -292,33 +211,47 @@ static int64_t roll_back(struct transaction *t, int64_t err, bool host_too)
     return err;
 }
 
-static int follow(const struct transaction *t, size_t k)
+/* Counts a layout's mappings in or out; slots that nothing maps any more are free again. */
+static void slots_count(const struct layout *l, bool in)
 {
-    if (k == 1 && t->second == UNKNOWN)
-        return mw_live_force(t->live, &t->after[k]);
-    return mw_live_apply(t->live, k == 1 && t->second == AS_MOVED ? &t->moved : &t->before[k],
-                      &t->after[k]);
+    for (size_t i = 0; i < l->count; i++) {
+        struct pool *pool = pool_of(&l->vma[i]);
+        uint64_t bytes = l->vma[i].end - l->vma[i].start;
+        uint32_t s;
+
+        if (!pool)
+            continue;
+        s = (uint32_t)(l->vma[i].offset / pool->slot_bytes);
+        pool->slots[s].mapped += in ? bytes : 0 - bytes;
+        if (!in && !pool->slots[s].mapped)
+            mw_slot_give(pool, s);
+    }
 }
 
-/* The engine has made the call: the host follows. `result` is the call's. */
+/* The host follows; where memory comes to before where it leaves. `result` is the call's. */
 static int64_t carry_out(struct transaction *t, int64_t result)
 {
-    struct mw_live *live = t->live;
-    int err = note_after(t);
+    int err = 0;
 
-    if (err)
-        return roll_back(t, err, false);
-    for (size_t k = t->parts; k-- > 0 && !err;) /* where memory comes to before where it leaves */
-        err = follow(t, k);
+    for (size_t k = t->parts; k-- > 0 && !err;)
+        err = mw_live_apply(k == t->now_of ? &t->now : &t->before[k], &t->after[k]);
     if (err)
         return roll_back(t, err, true);
     for (size_t k = 0; k < t->parts; k++)
-        slots_count(live, &t->after[k], true);
+        slots_count(&t->after[k], true);
     for (size_t k = 0; k < t->parts; k++)
-        slots_count(live, &t->before[k], false);
-    give_pages_back(live, t->before, t->after, t->parts);
+        slots_count(&t->before[k], false);
+    mw_live_give_back(t->live, t->before, t->after, t->parts);
     end(t);
     return result;
+}
+
+/* For calls that move nothing. */
+static int64_t commit(struct transaction *t, int64_t result)
+{
+    int err = note_after(t);
+
+    return err ? roll_back(t, err, false) : carry_out(t, result);
 }
 
 static bool inside(const struct mw_live *live, uint64_t addr, uint64_t length)
@@ -326,142 +259,257 @@ static bool inside(const struct mw_live *live, uint64_t addr, uint64_t length)
     return addr >= live->range.start && addr < live->range.end && length <= live->range.end - addr;
 }
 
+static uint64_t up_to(uint64_t bytes, uint64_t page) { return (bytes + page - 1) & ~(page - 1); }
+
 static uint64_t up(const struct mw_live *live, uint64_t bytes)
 {
-    uint64_t mask = (1ull << mw_space_config(live->space)->page_shift) - 1;
-
-    return (bytes + mask) & ~mask;
+    return up_to(bytes, 1ull << mw_space_config(live->space)->page_shift);
 }
 
-/* ---- mmap, munmap, mprotect ------------------------------------------------------------------------ */
-
-#define ANONYMOUS (MW_MAP_PRIVATE | MW_MAP_SHARED | MW_MAP_ANONYMOUS)
-#define PLACED (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE)
-#define KNOWN (ANONYMOUS | PLACED | MW_MAP_POPULATE | MW_MAP_NORESERVE)
-
-static int64_t map_anonymous(struct transaction *t, uint64_t addr, uint64_t length, uint64_t prot,
-                             uint64_t flags, struct mw_why *why)
+static int64_t enter(struct mw_live *live, struct mw_why *why, int64_t (*call)(void *), void *args)
 {
-    uint64_t offset;
+    int64_t r;
+
+    if (why)
+        *why = (struct mw_why){ 0 };
+    pthread_mutex_lock(&live->lock);
+    r = call(args);
+    pthread_mutex_unlock(&live->lock);
+    return r;
+}
+
+/* ---- mmap ------------------------------------------------------------------------------------- */
+
+#define TYPES (MW_MAP_PRIVATE | MW_MAP_SHARED)
+#define PLACED (MW_MAP_FIXED | MW_MAP_FIXED_NOREPLACE)
+#define KNOWN (TYPES | PLACED | MW_MAP_POPULATE | MW_MAP_NORESERVE)
+#define HUGE_SIZES (MW_MAP_HUGETLB | 63ull << MW_MAP_HUGE_SHIFT)
+
+struct mapping {
+    struct mw_live *live;
+    uint64_t addr, length, prot, flags, offset;
+    struct backing *behind; /* NULL: the kernel's own private memory */
+    struct pool *pool;
+    int fd; /* -1: anonymous */
+    struct mw_why *why;
+};
+
+/* A slot, congruent with the address where that is known, so that page tables can move. */
+static int take_slot(struct mapping *m)
+{
+    int err = mw_slot_take(m->pool, &m->offset);
+
+    if (!err && (m->flags & PLACED))
+        m->offset += m->addr & (HUGE - 1) & ~((1ull << m->pool->log2_page) - 1);
+    return err;
+}
+
+static int64_t ask_engine(const struct mapping *m)
+{
+    uint64_t keep = m->flags & (PLACED | MW_MAP_NORESERVE);
+
+    if (m->fd >= 0)
+        return mw_mmap(m->live->space, m->addr, m->length, m->prot, keep | (m->flags & TYPES),
+                       &m->behind->file, m->offset, m->why);
+    if (!m->behind)
+        return mw_mmap(m->live->space, m->addr, m->length, m->prot,
+                       keep | MW_MAP_PRIVATE | MW_MAP_ANONYMOUS, NULL, 0, m->why);
+    return mw_mmap(m->live->space, m->addr, m->length, m->prot, keep | MW_MAP_SHARED,
+                   &m->behind->file, m->offset, m->why);
+}
+
+/* The engine's side, with a slot that `t` gives back if need be. */
+static int64_t map_in_engine(struct transaction *t, struct mapping *m)
+{
+    int err = m->pool ? take_slot(m) : 0;
     uint32_t slot;
-    int err = slot_take(t->live, &offset);
+    int64_t r;
 
     if (err)
         return err;
-    /* congruent with the address where that is known, so that page tables can move */
-    if (flags & PLACED)
-        offset += addr & (HUGE - 1);
-    int64_t r = mw_mmap(t->live->space, addr, length, prot,
-                        MW_MAP_SHARED | (flags & PLACED), &t->live->file, offset, why);
-    slot = (uint32_t)(offset / t->live->slot_bytes);
+    r = ask_engine(m);
+    if (!m->pool)
+        return r;
+    slot = (uint32_t)(m->offset / m->pool->slot_bytes);
     if (r < 0) {
-        slot_give(t->live, slot);
+        mw_slot_give(m->pool, slot);
     } else {
-        t->live->slots[slot].next = t->fresh;
-        t->fresh = slot + 1;
+        m->pool->slots[slot].next = t->fresh[m->pool - m->live->pool];
+        t->fresh[m->pool - m->live->pool] = slot + 1;
     }
     return r;
 }
 
-static int64_t live_map(struct mw_live *live, uint64_t addr, uint64_t length, uint64_t prot,
-                        uint64_t flags, struct mw_why *why)
+static int64_t map_it(struct mapping *m)
 {
-    struct transaction t = { .live = live };
+    struct transaction t;
     int64_t r = 0;
 
-    if (flags & PLACED)
-        r = note(&t, addr, addr + up(live, length));
+    begin(&t, m->live);
+    if (m->flags & PLACED)
+        r = note(&t, m->addr, m->addr + m->length);
+    if (!r && (m->flags & PLACED))
+        r = now_none_in(&t, m->addr, m->addr + m->length);
+    if (!r)
+        r = map_in_engine(&t, m);
     if (r < 0)
         return end(&t), r;
-    r = map_anonymous(&t, addr, length, prot, flags, why);
-    if (r < 0)
-        return end(&t), r;
-    if (!(flags & PLACED))
-        note_empty(&t, (uint64_t)r, (uint64_t)r + up(live, length));
-    r = carry_out(&t, r);
-    if (r > 0 && (flags & MW_MAP_POPULATE))
-        madvise(at((uint64_t)r), (size_t)up(live, length), 23 /* MADV_POPULATE_WRITE, since 5.14 */);
+    if (!(m->flags & PLACED))
+        note_empty(&t, (struct mw_range){ (uint64_t)r, (uint64_t)r + m->length });
+    return commit(&t, r);
+}
+
+/* Makes pages, by advice or by touching them without changing them. */
+static void populate(uint64_t addr, uint64_t length, uint64_t prot, uint64_t page)
+{
+    if (madvise(host_at(addr), (size_t)length, MADV_POPULATE_WRITE) == 0 || !(prot & MW_PROT_WRITE))
+        return;
+    for (uint64_t a = addr; a < addr + length; a += page)
+        __atomic_fetch_or((unsigned char *)host_at(a), 0, __ATOMIC_RELAXED);
+}
+
+/* Which pages anonymous memory has. 0 or -errno. */
+static int choose_pool(struct mapping *m)
+{
+    uint64_t log2 = m->flags >> MW_MAP_HUGE_SHIFT & 63;
+    bool shared = m->flags & MW_MAP_SHARED;
+    int which = POOL_PAGES, err;
+
+    if (m->flags & MW_MAP_HUGETLB)
+        which = log2 == 30 ? POOL_1G : POOL_2M;
+    if ((m->flags & MW_MAP_HUGETLB ? log2 && log2 != 21 && log2 != 30 : log2 != 0))
+        return -EINVAL;
+    if (which == POOL_PAGES && !shared && m->live->private_memory == MW_LIVE_PRIVATE_KERNEL)
+        return 0;
+    err = mw_live_pool(m->live, which);
+    if (err)
+        return err;
+    m->pool = &m->live->pool[which];
+    m->behind = shared ? &m->pool->as_shared : &m->pool->as_private;
+    return 0;
+}
+
+static int64_t map_anonymous(struct mapping *m)
+{
+    uint64_t page;
+    int64_t r = choose_pool(m);
+
+    if (r)
+        return r;
+    page = m->pool ? 1ull << m->pool->log2_page : up(m->live, 1);
+    if (m->length > m->live->range.end - m->live->range.start)
+        return -ENOMEM;
+    m->length = up_to(m->length, page);
+    if ((m->flags & PLACED) && !inside(m->live, m->addr, m->length))
+        return -EINVAL;
+    return map_it(m);
+}
+
+static int64_t map_file(struct mapping *m)
+{
+    int64_t r = mw_live_file(m->live, m->fd, !(m->flags & MW_MAP_SHARED), &m->behind);
+
+    if (r)
+        return r;
+    m->length = up(m->live, m->length);
+    r = (m->flags & PLACED) && !inside(m->live, m->addr, m->length) ? -EINVAL : map_it(m);
+    mw_object_put(m->behind->file.object);
+    return r;
+}
+
+static int64_t call_mmap(void *args)
+{
+    struct mapping *m = args;
+    int64_t r = m->fd < 0 ? map_anonymous(m) : map_file(m);
+
+    if (r > 0 && (m->flags & MW_MAP_POPULATE))
+        populate((uint64_t)r, m->length, m->prot, up(m->live, 1));
     return r;
 }
 
 int64_t mw_live_mmap(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
                      uint64_t flags, struct mw_why *why)
 {
-    uint64_t a = (uintptr_t)addr;
+    struct mapping m = { .live = live, .addr = (uintptr_t)addr, .length = length, .prot = prot,
+                         .flags = flags, .fd = -1, .why = why };
+
+    if ((flags & ~(KNOWN | HUGE_SIZES | MW_MAP_ANONYMOUS)) || !(flags & MW_MAP_ANONYMOUS))
+        return -EOPNOTSUPP;
+    if (!(flags & TYPES) || (flags & TYPES) == TYPES)
+        return -EINVAL;
+    return enter(live, why, call_mmap, &m);
+}
+
+int64_t mw_live_mmap_file(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
+                          uint64_t flags, int fd, uint64_t offset, struct mw_why *why)
+{
+    struct mapping m = { .live = live, .addr = (uintptr_t)addr, .length = length, .prot = prot,
+                         .flags = flags, .offset = offset, .fd = fd, .why = why };
+
+    if (flags & ~(uint64_t)KNOWN)
+        return -EOPNOTSUPP;
+    if (!(flags & TYPES) || (flags & TYPES) == TYPES)
+        return -EINVAL;
+    if (fd < 0)
+        return -EBADF;
+    if (length > live->range.end - live->range.start)
+        return -ENOMEM;
+    return enter(live, why, call_mmap, &m);
+}
+
+/* ---- munmap, mprotect ---------------------------------------------------------------------------- */
+
+struct change {
+    struct mw_live *live;
+    uint64_t addr, length, prot;
+    struct mw_why *why;
+};
+
+static int64_t call_munmap(void *args)
+{
+    struct change *c = args;
+    struct transaction t;
     int64_t r;
 
-    if (why)
-        *why = (struct mw_why){ 0 };
-    if ((flags & ~(uint64_t)KNOWN) || !(flags & MW_MAP_ANONYMOUS) || length > live->slot_bytes)
-        return length > live->slot_bytes ? -ENOMEM : -EOPNOTSUPP;
-    if ((flags & PLACED) && !inside(live, a, length))
-        return -EINVAL;
-    pthread_mutex_lock(&live->lock);
-    r = live_map(live, a, length, prot, flags, why);
-    pthread_mutex_unlock(&live->lock);
-    return r;
-}
-
-/* A call of the engine's that has failed may have done a part. */
-static int64_t give_up(struct transaction *t, int64_t err)
-{
-    return roll_back(t, err, false);
-}
-
-static int64_t live_unmap(struct mw_live *live, uint64_t a, uint64_t length, struct mw_why *why)
-{
-    struct transaction t = { .live = live };
-    int64_t r = note(&t, a, a + up(live, length));
-
+    begin(&t, c->live);
+    r = note(&t, c->addr, c->addr + up(c->live, c->length));
     if (r)
         return end(&t), r;
-    r = mw_munmap(live->space, a, length, why);
-    return r < 0 ? give_up(&t, r) : carry_out(&t, r);
+    r = mw_munmap(c->live->space, c->addr, c->length, c->why);
+    return r < 0 ? roll_back(&t, r, false) : commit(&t, r);
 }
 
-static int64_t live_protect(struct mw_live *live, uint64_t a, uint64_t length, uint64_t prot,
-                            struct mw_why *why)
+static int64_t call_mprotect(void *args)
 {
-    struct transaction t = { .live = live };
-    int64_t r = note(&t, a, a + up(live, length));
+    struct change *c = args;
+    struct transaction t;
+    int64_t r;
 
+    begin(&t, c->live);
+    r = note(&t, c->addr, c->addr + up(c->live, c->length));
     if (r)
         return end(&t), r;
-    r = mw_mprotect(live->space, a, length, prot, why);
-    return r < 0 ? give_up(&t, r) : carry_out(&t, r);
+    r = mw_mprotect(c->live->space, c->addr, c->length, c->prot, c->why);
+    return r < 0 ? roll_back(&t, r, false) : commit(&t, r);
 }
 
 int64_t mw_live_munmap(struct mw_live *live, void *addr, uint64_t length, struct mw_why *why)
 {
-    uint64_t a = (uintptr_t)addr;
-    int64_t r;
+    struct change c = { live, (uintptr_t)addr, length, 0, why };
 
-    if (why)
-        *why = (struct mw_why){ 0 };
-    if (!inside(live, a, length) || !length)
+    if (!inside(live, c.addr, length) || !length)
         return -EINVAL;
-    pthread_mutex_lock(&live->lock);
-    r = live_unmap(live, a, length, why);
-    pthread_mutex_unlock(&live->lock);
-    return r;
+    return enter(live, why, call_munmap, &c);
 }
 
 int64_t mw_live_mprotect(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
                          struct mw_why *why)
 {
-    uint64_t a = (uintptr_t)addr;
-    int64_t r;
+    struct change c = { live, (uintptr_t)addr, length, prot, why };
 
-    if (why)
-        *why = (struct mw_why){ 0 };
-    if (!inside(live, a, length))
+    if (!inside(live, c.addr, length))
         return -EINVAL;
-    if (!length)
-        return 0;
-    pthread_mutex_lock(&live->lock);
-    r = live_protect(live, a, length, prot, why);
-    pthread_mutex_unlock(&live->lock);
-    return r;
+    return length ? enter(live, why, call_mprotect, &c) : 0;
 }
 
 /* ---- mremap ---------------------------------------------------------------------------------- */
@@ -472,6 +520,7 @@ int64_t mw_live_mprotect(struct mw_live *live, void *addr, uint64_t length, uint
 struct remap {
     struct transaction t;
     uint64_t old, old_size, new, new_size, flags; /* bytes, whole pages */
+    struct mw_why *why;
 };
 
 static bool overlap(struct mw_range a, struct mw_range b)
@@ -497,271 +546,327 @@ static int note_remap(struct remap *r)
     return note_all_of(&r->t, a) || note_all_of(&r->t, b) ? -ENOMEM : 0;
 }
 
-/* What DONTUNMAP leaves is empty: pages of its own. */
+/* What DONTUNMAP leaves of a pool's private memory is empty: pages of its own. */
 static int64_t empty_old(struct remap *r)
 {
-    struct mw_vma v;
+    struct mw_live *live = r->t.live;
+    struct mw_vma v, p;
 
-    for (uint64_t a = r->old; a < r->old + r->old_size && mw_find_vma(r->t.live->space, a, &v); a = v.end) {
-        uint64_t start = v.start > a ? v.start : a, stop = v.end;
+    for (uint64_t a = r->old; a < r->old + r->old_size && mw_find_vma(live->space, a, &v); a = v.end) {
+        struct mapping m = { .live = live, .flags = MW_MAP_FIXED, .fd = -1 };
         int64_t got;
 
-        if (start >= r->old + r->old_size)
+        if (!mw_vma_part(&v, r->old, r->old + r->old_size, &p))
             break;
-        if (stop > r->old + r->old_size)
-            stop = r->old + r->old_size;
-        got = map_anonymous(&r->t, start, stop - start, v.flags & 7, MW_MAP_FIXED, NULL);
+        m.behind = backing_of(&p);
+        m.pool = pool_of(&p);
+        if (!m.pool || m.behind == &m.pool->as_shared)
+            continue;
+        m.addr = p.start;
+        m.length = p.end - p.start;
+        m.prot = p.flags & 7;
+        got = map_in_engine(&r->t, &m);
         if (got < 0)
             return got;
     }
     return 0;
 }
 
-/* The part of a mapping in [start, end), moved by `delta`; false: none. */
-static bool part(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw_vma *out)
+static bool moves(const struct remap *r, uint64_t result)
 {
-    *out = *v;
-    if (v->start < start) {
-        out->offset += start - v->start;
-        out->start = start;
-    }
-    if (v->end > end)
-        out->end = end;
-    return out->start < out->end;
+    return r->old_size && result != r->old && !(r->flags & MW_MREMAP_MIRROR);
+}
+
+/* Is it to be carried by the host's mremap? Huge pages of a pool are not: few entries, and no DONTUNMAP. */
+static bool worth_moving(const struct mw_live *live, const struct mw_vma *p, uint64_t size)
+{
+    return is_carried(p) || (size >= WORTH_MOVING && mw_live_page(live, p) < HUGE);
 }
 
 /*
  * Lets the host carry page tables over: its mappings then are at the new place
- * too, and still at the old one. Where it refuses, all of it is mapped anew.
+ * too, and still at the old one. What has pages elsewhere and is not carried
+ * is mapped anew.
  */
-static void carry_tables(struct remap *r)
+static int carry(struct remap *r)
 {
     struct transaction *t = &r->t;
-    const struct layout *from = &t->before[0], *to = &t->before[1];
-    uint64_t size = r->old_size < r->new_size ? r->old_size : r->new_size;
-    struct mw_vma p;
-    bool fine = true;
+    const struct layout *from = &t->before[part_of(t, r->old)];
+    uint64_t size = r->old_size < r->new_size ? r->old_size : r->new_size, at = 0;
+    struct mw_vma p, moved;
 
-    if (t->parts != PARTS || size < WORTH_MOVING)
-        return;
-    t->moved = (struct layout){ .range = to->range };
-    for (size_t i = 0; i < to->count; i++) /* what lies below, */
-        if (part(&to->vma[i], 0, r->new, &p))
-            fine = fine && mw_layout_add(&t->moved, &p);
-    for (size_t i = 0; i < from->count && fine; i++) { /* what has come, */
-        if (!part(&from->vma[i], r->old, r->old + size, &p))
+    now_begins(t, r->new);
+    for (size_t i = 0; i < from->count; i++) {
+        int err = -EINVAL;
+
+        if (!mw_vma_part(&from->vma[i], r->old, r->old + size, &p))
             continue;
-        fine = mw_hostcall.remap(at(p.start), (size_t)(p.end - p.start), (size_t)(p.end - p.start),
-                                   MREMAP_MAYMOVE | MREMAP_FIXED | 4 /* MREMAP_DONTUNMAP */,
-                                   at(p.start - r->old + r->new)) != MAP_FAILED;
-        p.start += r->new - r->old;
-        p.end += r->new - r->old;
-        fine = fine && mw_layout_add(&t->moved, &p);
+        moved = p;
+        moved.start += r->new - r->old;
+        moved.end += r->new - r->old;
+        if (worth_moving(t->live, &p, size))
+            err = mw_live_move(&p, moved.start, &t->journal);
+        if (err && is_carried(&p))
+            return err;
+        if (!now_as_before(t, at, moved.start) || (!err && !mw_layout_add(&t->now, &moved)))
+            return -ENOMEM;
+        at = moved.end;
     }
-    for (size_t i = 0; i < to->count; i++) /* and what lies above; opposite gaps it is mapped again */
-        if (part(&to->vma[i], r->new + size, UINT64_MAX, &p))
-            fine = fine && mw_layout_add(&t->moved, &p);
-    t->second = fine ? AS_MOVED : UNKNOWN;
+    return now_as_before(t, at, UINT64_MAX) ? 0 : -ENOMEM;
 }
 
-static bool moves(const struct remap *r, int64_t result)
-{
-    return r->old_size && (uint64_t)result != r->old && !(r->flags & MW_MREMAP_MIRROR);
-}
-
-static int64_t live_remap(struct remap *r, struct mw_why *why)
+/* The carried mappings in [start, end) of what was, which the call is to replace, wait elsewhere. */
+static int put_aside(struct remap *r, uint64_t start, uint64_t end)
 {
     struct transaction *t = &r->t;
-    struct mw_live *live = t->live;
+    const struct layout *l = &t->before[part_of(t, r->new)];
+    struct mw_vma p;
+
+    for (size_t i = 0; i < l->count; i++) {
+        int err;
+
+        if (!mw_vma_part(&l->vma[i], start, end, &p) || !is_carried(&p))
+            continue;
+        if (!t->aside.end) {
+            void *room = mw_hostcall.map(NULL, (size_t)r->new_size, PROT_NONE,
+                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+            if (room == MAP_FAILED)
+                return -errno;
+            t->aside = (struct mw_range){ (uintptr_t)room, (uintptr_t)room + r->new_size };
+        }
+        err = mw_live_move(&p, t->aside.start + (p.start - r->new), &t->journal);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+/* What lies opposite gaps of what moves there stays. */
+static int put_all_aside(struct remap *r)
+{
+    const struct layout *from = &r->t.before[part_of(&r->t, r->old)];
+    struct mw_vma p;
+    int err = 0;
+
+    if (!(r->flags & MW_MREMAP_FIXED))
+        return 0;
+    if (r->old_size != r->new_size || (r->flags & MW_MREMAP_MIRROR))
+        return put_aside(r, r->new, r->new + r->new_size);
+    for (size_t i = 0; i < from->count && !err; i++)
+        if (mw_vma_part(&from->vma[i], r->old, r->old + r->old_size, &p))
+            err = put_aside(r, p.start - r->old + r->new, p.end - r->old + r->new);
+    return err;
+}
+
+/* Room for `size` bytes congruent with `addr`, as page tables are; 0: none. */
+static uint64_t congruent_room(const struct mw_live *live, uint64_t addr, uint64_t size)
+{
+    for (uint64_t step = size >= GIGA ? GIGA : HUGE; step >= HUGE; step = step > HUGE ? HUGE : 0) {
+        int64_t room = mw_mmap(live->space, 0, size + step, MW_PROT_NONE,
+                               MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_NORESERVE, NULL, 0, NULL);
+        uint64_t high = (uint64_t)room + step;
+
+        if (room < 0)
+            continue;
+        mw_munmap(live->space, (uint64_t)room, size + step, NULL);
+        return high - ((high - addr) & (step - 1));
+    }
+    return 0;
+}
+
+/* The engine's answer; a large mapping that has to move goes where its page tables can. */
+static int64_t decide(struct remap *r)
+{
+    struct mw_space *s = r->t.live->space;
+    uint64_t flags = r->flags | MW_MREMAP_STRICT, to;
+    bool must = r->flags & (MW_MREMAP_DONTUNMAP | MW_MREMAP_MIRROR);
+    struct mw_vma v;
+    int64_t got;
+
+    if (!(flags & MW_MREMAP_MAYMOVE) || (flags & MW_MREMAP_FIXED) || r->new_size < HUGE || !r->old_size ||
+        !mw_find_vma(s, r->old, &v) || v.start > r->old || v.end - r->old < r->old_size)
+        return mw_mremap(s, r->old, r->old_size, r->new_size, flags, r->new, r->why);
+    got = must ? -ENOMEM
+               : mw_mremap(s, r->old, r->old_size, r->new_size, flags & ~(uint64_t)MW_MREMAP_MAYMOVE, 0, NULL);
+    if (got == -ENOMEM && (to = congruent_room(r->t.live, r->old, r->new_size)) != 0)
+        got = mw_mremap(s, r->old, r->old_size, r->new_size, flags | MW_MREMAP_FIXED, to, NULL);
+    return got < 0 ? mw_mremap(s, r->old, r->old_size, r->new_size, flags, 0, r->why) : got;
+}
+
+/* Private memory of the kernel's, or a private file's, becomes a pool's. */
+static int64_t convert(struct mw_live *live, const struct mw_vma *v)
+{
+    struct mapping m = { .live = live, .addr = v->start, .length = v->end - v->start,
+                         .prot = v->flags & 7, .flags = MW_MAP_FIXED, .fd = -1,
+                         .pool = live->pool, .behind = &live->pool->as_private };
+    struct transaction t;
+    int64_t r;
+
+    begin(&t, live);
+    r = note(&t, v->start, v->end);
+    if (!r)
+        r = map_in_engine(&t, &m);
+    if (r < 0)
+        return end(&t), r;
+    r = mw_pool_copy_in(m.pool, v, m.offset);
+    r = r ? roll_back(&t, r, false) : commit(&t, 0);
+    if (r)
+        mw_pool_punch(m.pool, m.offset, m.offset + m.length);
+    return r;
+}
+
+/* All that is to have a second address. */
+static int64_t convert_all(const struct remap *r)
+{
+    struct mw_live *live = r->t.live;
+    struct mw_vma v, p;
+    int64_t err = 0;
+
+    for (uint64_t a = r->old; a < r->old + r->old_size && mw_find_vma(live->space, a, &v) && !err;
+         a = v.end) {
+        if (!mw_vma_part(&v, r->old, r->old + r->old_size, &p))
+            break;
+        if (is_carried(&p))
+            err = convert(live, &p);
+    }
+    return err;
+}
+
+static int64_t remap_it(struct remap *r)
+{
+    struct transaction *t = &r->t;
     int64_t result, err = note_remap(r);
 
     if (err)
         return end(t), err;
-    result = mw_mremap(live->space, r->old, r->old_size, r->new_size, r->flags | MW_MREMAP_STRICT,
-                       r->new, why);
+    result = decide(r);
     if (result < 0)
         return end(t), result; /* strict: nothing has changed */
     if (!(r->flags & MW_MREMAP_FIXED) && (uint64_t)result != r->old) {
         r->new = (uint64_t)result;
-        note_empty(t, r->new, r->new + r->new_size);
+        note_empty(t, (struct mw_range){ r->new, r->new + r->new_size });
     }
-    if ((r->flags & MW_MREMAP_DONTUNMAP) && (err = empty_old(r)) < 0)
-        return give_up(t, err);
-    if (moves(r, result))
-        carry_tables(r);
-    else if ((uint64_t)result != r->old)
-        live->aliased = true;
+    if (r->flags & MW_MREMAP_DONTUNMAP)
+        err = empty_old(r);
+    if (!err)
+        err = note_after(t);
+    if (err < 0)
+        return roll_back(t, err, false);
+    err = put_all_aside(r);
+    if (!err && moves(r, (uint64_t)result))
+        err = carry(r);
+    if (err)
+        return roll_back(t, err, true);
+    if (!moves(r, (uint64_t)result) && (uint64_t)result != r->old)
+        t->live->aliased = true;
+    if (r->flags & MW_MREMAP_DONTUNMAP) /* shared memory is at both */
+        t->live->aliased = true;
     return carry_out(t, result);
+}
+
+static int64_t call_mremap(void *args)
+{
+    struct remap *r = args;
+    struct mw_live *live = r->t.live;
+    bool fill = r->flags & MW_LIVE_FILL;
+    struct mw_vma v = { 0 };
+    uint64_t page;
+    int64_t result = 0;
+
+    r->flags &= ~(uint64_t)MW_LIVE_FILL;
+    if (!mw_find_vma(live->space, r->old, &v) || v.start > r->old)
+        v = (struct mw_vma){ 0 };
+    if (!r->old_size && v.end && pool_of(&v) && backing_of(&v) == &pool_of(&v)->as_private)
+        return -EINVAL; /* private memory is mirrored, by that name */
+    page = mw_live_page(live, &v);
+    r->old_size = up_to(r->old_size, page);
+    r->new_size = up_to(r->new_size, page);
+    if (!inside(live, r->old, r->old_size) ||
+        ((r->flags & MW_MREMAP_FIXED) && !inside(live, r->new, r->new_size)))
+        return -EINVAL;
+    if (r->flags & MW_MREMAP_MIRROR)
+        result = convert_all(r);
+    begin(&r->t, live);
+    if (!result)
+        result = remap_it(r);
+    if (result > 0 && fill)
+        mw_live_fill(live, (uint64_t)result, (uint64_t)result + r->new_size);
+    return result;
 }
 
 int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, uint64_t new_size,
                        uint64_t flags, void *new_addr, struct mw_why *why)
 {
-    struct remap r = { .t.live = live, .old = (uintptr_t)old_addr, .old_size = up(live, old_size),
-                       .new = (uintptr_t)new_addr, .new_size = up(live, new_size), .flags = flags };
-    int64_t result;
+    struct remap r = { .t.live = live, .old = (uintptr_t)old_addr, .old_size = old_size,
+                       .new = (uintptr_t)new_addr, .new_size = new_size, .flags = flags, .why = why };
 
-    if (why)
-        *why = (struct mw_why){ 0 };
-    if (!inside(live, r.old, r.old_size) || !r.new_size || r.new_size > live->slot_bytes)
+    if (!new_size || !inside(live, r.old, old_size))
         return -EINVAL;
-    if ((flags & MW_MREMAP_FIXED) && !inside(live, r.new, r.new_size))
-        return -EINVAL;
-    pthread_mutex_lock(&live->lock);
-    result = live_remap(&r, why);
-    pthread_mutex_unlock(&live->lock);
-    return result;
+    if (new_size > live->range.end - live->range.start)
+        return -ENOMEM;
+    return enter(live, why, call_mremap, &r);
 }
 
 /* ---- discard ------------------------------------------------------------------------------------ */
 
-int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length)
+static int discard_one(const struct mw_vma *v)
 {
-    uint64_t a = (uintptr_t)addr;
-    struct layout l = { .range = { a, a + up(live, length) } };
-    uint64_t next = a;
+    const struct pool *pool = pool_of(v);
+    size_t length = (size_t)(v->end - v->start);
+
+    if (!pool)
+        return mw_hostcall.advise(host_at(v->start), length, MADV_DONTNEED) ? -errno : 0;
+    return mw_hostcall.punch(pool->fd, (off_t)v->offset, (off_t)length) ? -errno : 0;
+}
+
+static int64_t call_discard(void *args)
+{
+    struct change *c = args;
+    struct layout l;
+    uint64_t next = c->addr;
     int64_t r = 0;
 
-    if (!inside(live, a, length) || a != up(live, a))
-        return -EINVAL;
-    pthread_mutex_lock(&live->lock);
-    if (!mw_layout_take(live, &l))
+    mw_layout_init(&l, (struct mw_range){ c->addr, c->addr + up(c->live, c->length) });
+    if (!mw_layout_take(c->live, &l))
         r = -ENOMEM;
     for (size_t i = 0; i < l.count && !r; i++) {
-        uint64_t o = l.vma[i].offset;
-
         r = l.vma[i].start > next ? -ENOMEM : 0; /* a hole; what lies before it is done, as Linux */
         next = l.vma[i].end;
-        if (!r && mw_hostcall.punch(live->fd, (off_t)o, (off_t)(l.vma[i].end - l.vma[i].start)))
-            r = -errno;
+        if (!r)
+            r = discard_one(&l.vma[i]);
     }
     if (!r && next < l.range.end)
         r = -ENOMEM;
     mw_layout_free(&l);
-    pthread_mutex_unlock(&live->lock);
     return r;
 }
 
-/* ---- looking ---------------------------------------------------------------------------------------- */
-
-/* Lines of /proc/self/maps: all, and the first disagreement with the space (NULL: none). */
-static const char *read_maps(struct mw_live *live, uint64_t *lines)
+int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length)
 {
-    FILE *f = fopen("/proc/self/maps", "re");
-    char line[512];
-    const char *bad = NULL;
+    struct change c = { live, (uintptr_t)addr, length, 0, NULL };
 
-    *lines = 0;
-    while (f && fgets(line, sizeof line, f)) {
-        unsigned long long start, stop, offset;
-        char perms[8] = "";
-        struct mw_vma v;
-
-        if (sscanf(line, "%llx-%llx %7s %llx", &start, &stop, perms, &offset) != 4)
-            continue;
-        ++*lines;
-        if (stop <= live->range.start || start >= live->range.end)
-            continue;
-        bool mapped = mw_find_vma(live->space, start, &v) && v.start <= start && perms[3] == 's';
-        if (perms[3] == 's' && !mapped)
-            bad = "the host maps what the space does not";
-        if (!mapped)
-            continue;
-        if (stop > v.end && (!mw_find_vma(live->space, v.end, &v) || v.start > stop))
-            bad = "the host's mapping reaches beyond the space's";
-        else if (v.offset + (start - v.start) != offset && v.start <= start)
-            bad = "the host maps other pages than the space";
-        else if (((perms[0] == 'r') | (perms[1] == 'w') << 1 | (perms[2] == 'x') << 2) != (int)(v.flags & 7))
-            bad = "the host's protection is not the space's";
-    }
-    if (f)
-        fclose(f);
-    return bad;
-}
-
-static uint64_t max_map_count(void)
-{
-    FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-    unsigned long long n = 0;
-
-    if (f) {
-        if (fscanf(f, "%llu", &n) != 1)
-            n = 0;
-        fclose(f);
-    }
-    return n;
-}
-
-void mw_live_stats(struct mw_live *live, struct mw_live_stats *out)
-{
-    struct mw_stats s;
-    struct stat st;
-    uint64_t most = max_map_count();
-    struct mw_vma v;
-
-    *out = (struct mw_live_stats){ 0 };
-    pthread_mutex_lock(&live->lock);
-    mw_stats(live->space, &s);
-    for (uint64_t a = live->range.start; mw_find_vma(live->space, a, &v); a = v.end) {
-        out->mapped += v.end - v.start;
-        out->mappings++;
-    }
-    if (fstat(live->fd, &st) == 0)
-        out->held = (uint64_t)st.st_blocks * 512;
-    read_maps(live, &out->host_used);
-    out->host_left = most > out->host_used ? most - out->host_used : 0;
-    pthread_mutex_unlock(&live->lock);
-}
-
-/* Each mapping of the space is one that the host has. */
-static const char *all_there(struct mw_live *live)
-{
-    uint64_t counted = 0, total = 0;
-    struct mw_vma v;
-
-    for (uint64_t a = live->range.start; mw_find_vma(live->space, a, &v); a = v.end) {
-        unsigned char resident;
-
-        total += v.end - v.start;
-        if (mincore(at(v.start), 1, &resident) != 0)
-            return "the space has a mapping that the host has not";
-    }
-    for (uint32_t i = 0; i < live->slot_count; i++)
-        counted += live->slots[i].mapped;
-    return counted == total ? NULL : "the count of mapped bytes is wrong";
-}
-
-const char *mw_live_check(struct mw_live *live)
-{
-    const char *bad = NULL;
-    uint64_t lines;
-
-    pthread_mutex_lock(&live->lock);
-    mw_check(live->space, &bad);
-    if (!bad)
-        bad = read_maps(live, &lines);
-    if (!bad)
-        bad = all_there(live);
-    pthread_mutex_unlock(&live->lock);
-    return bad;
+    if (!inside(live, c.addr, length) || c.addr != up(live, c.addr))
+        return -EINVAL;
+    return enter(live, NULL, call_discard, &c);
 }
 
 /* ---- creation ------------------------------------------------------------------------------------------- */
 
+/* On a boundary of what page tables span, where there is room to. */
 static int reserve_range(struct mw_live *live, uint64_t size)
 {
-    uint64_t padded = size + HUGE, start, over;
+    uint64_t step = size >= GIGA ? GIGA : HUGE, padded = size + step, start, over;
     void *p = mw_hostcall.map(NULL, (size_t)padded, PROT_NONE,
                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
         return -errno;
-    start = ((uintptr_t)p + HUGE - 1) & ~(HUGE - 1);
+    start = ((uintptr_t)p + step - 1) & ~(step - 1);
     over = (uintptr_t)p + padded - (start + size);
     if (start > (uintptr_t)p)
         munmap(p, (size_t)(start - (uintptr_t)p));
     if (over)
-        munmap(at(start + size), (size_t)over);
+        munmap(host_at(start + size), (size_t)over);
     live->range = (struct mw_range){ start, start + size };
     return 0;
 }
@@ -769,6 +874,7 @@ static int reserve_range(struct mw_live *live, uint64_t size)
 /* The space: nothing is its own below the range. */
 static int open_space(struct mw_live *live)
 {
+    struct mw_vma below = { .end = live->range.start };
     struct mw_config c;
     uint32_t shift = 12;
     int err;
@@ -783,15 +889,8 @@ static int open_space(struct mw_live *live)
     c.max_map_count = UINT64_MAX / 2;
     err = mw_space_create(&c, &live->space);
     if (!err)
-        err = mw_object_create(&live->port, NULL, NULL, live, 1ull << 63, MW_OBJ_THP_PLACE,
-                               &live->file.object);
-    if (!err) {
-        struct mw_vma below = { .end = live->range.start };
-
-        live->file.mode = MW_FILE_READ | MW_FILE_WRITE;
-        err = mw_import(live->space, &below);
-    }
-    return err;
+        err = mw_live_pool(live, POOL_PAGES);
+    return err ? err : mw_import(live->space, &below);
 }
 
 void mw_live_destroy(struct mw_live *live)
@@ -799,16 +898,12 @@ void mw_live_destroy(struct mw_live *live)
     if (!live)
         return;
     mw_live_fork_remove(live);
-    mw_space_destroy(live->space);
-    if (live->file.object)
-        mw_object_put(live->file.object);
     if (live->range.end)
-        munmap(at(live->range.start), (size_t)(live->range.end - live->range.start));
-    if (live->fd >= 0)
-        close(live->fd);
+        munmap(host_at(live->range.start), (size_t)(live->range.end - live->range.start));
+    mw_space_destroy(live->space);
+    mw_live_end_pools(live);
     pthread_mutex_destroy(&live->lock);
     free(live->memory.stock);
-    free(live->slots);
     free(live);
 }
 
@@ -818,23 +913,21 @@ int mw_live_create(const struct mw_live_config *config, struct mw_live **out)
     struct mw_live *live;
     int err;
 
-    if (!size || size > 1ull << 46 || config->fork > MW_LIVE_FORK_NOTHING)
+    if (!size || size > 1ull << 46 || config->fork > MW_LIVE_FORK_NOTHING ||
+        config->private_memory > MW_LIVE_PRIVATE_KERNEL ||
+        (config->private_memory == MW_LIVE_PRIVATE_KERNEL && config->fork == MW_LIVE_FORK_SHARE))
         return -EINVAL;
     live = calloc(1, sizeof *live);
     if (!live)
         return -ENOMEM;
     pthread_mutex_init(&live->lock, NULL);
     live->fork = config->fork;
-    live->next_fd = -1;
-    live->slot_bytes = size + HUGE;
+    live->private_memory = config->private_memory;
+    for (int i = 0; i < POOLS; i++)
+        live->pool[i].next_fd = -1;
     live->memory.stock = malloc(STOCK_BYTES);
     live->port = (struct mw_port){ .ctx = &live->memory, .alloc = take, .free = give };
-    live->fd = mw_hostcall.memfd("mapwright", MFD_CLOEXEC);
-    err = live->fd < 0 ? -errno : !live->memory.stock ? -ENOMEM : 0;
-    if (!err && mw_hostcall.truncate(live->fd, (off_t)FILE_LIMIT))
-        err = -errno;
-    if (!err)
-        err = reserve_range(live, size);
+    err = live->memory.stock ? reserve_range(live, size) : -ENOMEM;
     if (!err)
         err = open_space(live);
     if (!err)
@@ -848,13 +941,3 @@ int mw_live_create(const struct mw_live_config *config, struct mw_live **out)
 }
 
 struct mw_range mw_live_range(const struct mw_live *live) { return live->range; }
-
-/* The child of a fork that is to have nothing. */
-void mw_live_forget_all(struct mw_live *live)
-{
-    struct layout none = { .range = live->range };
-
-    mw_munmap(live->space, live->range.start, live->range.end - live->range.start, NULL);
-    mw_live_force(live, &none);
-    live->slot_count = live->free_slot = 0;
-}

@@ -3,11 +3,12 @@
  * space_fork.c - what a child of fork has of live spaces.
  *
  * Around a fork every space is locked. A space whose child is to have a copy
- * is copied to another memfd just before; the child then maps that one.
+ * is copied to other memfds just before; the child then maps those.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,20 +33,72 @@ static bool copy_range(int from, int to, off_t start, off_t end)
     return true;
 }
 
-/* A memfd with the same data; -1: it can't be had. */
-static int copy_of(const struct mw_live *live)
+/* Data, by where a file of pages says that there is some. */
+static bool copy_pages(const struct pool *from, int to)
 {
-    int to = mw_hostcall.memfd("mapwright", MFD_CLOEXEC);
-    off_t size = lseek(live->fd, 0, SEEK_END), at = 0;
-    bool done = to >= 0 && ftruncate(to, size) == 0;
+    bool fine = true;
+    off_t at = 0;
 
-    while (done && (at = lseek(live->fd, at, SEEK_DATA)) >= 0) {
-        off_t hole = lseek(live->fd, at, SEEK_HOLE);
+    while (fine && (at = lseek(from->fd, at, SEEK_DATA)) >= 0) {
+        off_t hole = lseek(from->fd, at, SEEK_HOLE);
 
-        done = hole > at && copy_range(live->fd, to, at, hole);
+        fine = hole > at && copy_range(from->fd, to, at, hole);
         at = hole;
     }
-    if (done || to < 0)
+    return fine;
+}
+
+static bool is_zero(const uint64_t *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *p; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+/* A huge page: not written by write(2), and not made where there is nothing to say. */
+static bool copy_huge_page(const struct pool *from, int to, off_t at, uint64_t *buffer)
+{
+    size_t page = (size_t)1 << from->log2_page;
+    void *p;
+
+    if (pread(from->fd, buffer, page, at) != (ssize_t)page)
+        return false;
+    if (is_zero(buffer, page))
+        return true;
+    p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, to, at);
+    if (p == MAP_FAILED)
+        return false;
+    memcpy(p, buffer, page);
+    munmap(p, page);
+    return true;
+}
+
+/* Of huge pages no file says where there are some: what is mapped is looked at. */
+static bool copy_huge(const struct mw_live *live, const struct pool *from, int to)
+{
+    size_t page = (size_t)1 << from->log2_page;
+    uint64_t *buffer = malloc(page);
+    bool fine = buffer != NULL;
+    struct mw_vma v;
+
+    for (uint64_t a = live->range.start; fine && mw_find_vma(live->space, a, &v); a = v.end)
+        for (uint64_t o = 0; pool_of(&v) == from && o < v.end - v.start && fine; o += page)
+            fine = copy_huge_page(from, to, (off_t)(v.offset + o), buffer);
+    free(buffer);
+    return fine;
+}
+
+/* A memfd with the same data; -1: it can't be had. */
+static int copy_of(const struct mw_live *live, const struct pool *pool)
+{
+    bool huge = pool != live->pool;
+    int to = mw_hostcall.memfd("mapwright", MFD_CLOEXEC | (huge ? MFD_HUGETLB | pool->log2_page << MW_MAP_HUGE_SHIFT : 0));
+    off_t size = lseek(pool->fd, 0, SEEK_END);
+
+    if (to < 0)
+        return -1;
+    if (ftruncate(to, size) == 0 && (huge ? copy_huge(live, pool, to) : copy_pages(pool, to)))
         return to;
     close(to);
     return -1;
@@ -56,7 +109,9 @@ static void before(void)
     pthread_mutex_lock(&list_lock);
     for (struct mw_live *l = list; l; l = l->next) {
         pthread_mutex_lock(&l->lock);
-        l->next_fd = l->fork == MW_LIVE_FORK_COPY ? copy_of(l) : -1;
+        for (int i = 0; i < POOLS; i++)
+            if (l->fork == MW_LIVE_FORK_COPY && l->pool[i].as_shared.file.object)
+                l->pool[i].next_fd = copy_of(l, &l->pool[i]);
     }
 }
 
@@ -67,27 +122,54 @@ static void unlock_all(void)
     pthread_mutex_unlock(&list_lock);
 }
 
+static void drop_copies(struct mw_live *l)
+{
+    for (int i = 0; i < POOLS; i++) {
+        if (l->pool[i].next_fd >= 0)
+            close(l->pool[i].next_fd);
+        l->pool[i].next_fd = -1;
+    }
+}
+
 static void in_parent(void)
 {
     for (struct mw_live *l = list; l; l = l->next)
-        if (l->next_fd >= 0)
-            close(l->next_fd);
+        drop_copies(l);
     unlock_all();
 }
 
-/* The child's pages are those of the copy; where there is none, no pages are better than the parent's. */
+/* No pages are better than the parent's. */
+static void forget_all(struct mw_live *l)
+{
+    struct layout none;
+
+    mw_munmap(l->space, l->range.start, l->range.end - l->range.start, NULL);
+    mw_layout_init(&none, l->range);
+    mw_live_force(&none);
+    mw_live_forget_slots(l);
+}
+
+static bool have_copies(const struct mw_live *l)
+{
+    for (int i = 0; i < POOLS; i++)
+        if (l->pool[i].as_shared.file.object && l->pool[i].next_fd < 0)
+            return false;
+    return true;
+}
+
+/* The child's pages are those of the copies. What is private in the host has been copied by fork. */
 static void change_over(struct mw_live *l)
 {
-    struct layout all = { .range = l->range };
+    bool fine = have_copies(l);
+    struct layout all;
 
-    if (l->next_fd < 0 || !mw_layout_take(l, &all)) {
-        mw_live_forget_all(l);
-        return;
-    }
-    dup3(l->next_fd, l->fd, O_CLOEXEC);
-    close(l->next_fd);
-    if (mw_live_force(l, &all))
-        mw_live_forget_all(l);
+    mw_layout_init(&all, l->range);
+    for (int i = 0; i < POOLS && fine; i++)
+        if (l->pool[i].next_fd >= 0)
+            fine = dup3(l->pool[i].next_fd, l->pool[i].fd, O_CLOEXEC) >= 0;
+    drop_copies(l);
+    if (!fine || !mw_layout_take(l, &all) || mw_live_force(&all))
+        forget_all(l);
     mw_layout_free(&all);
 }
 
@@ -95,7 +177,7 @@ static void in_child(void)
 {
     for (struct mw_live *l = list; l; l = l->next) {
         if (l->fork == MW_LIVE_FORK_NOTHING)
-            mw_live_forget_all(l);
+            forget_all(l);
         else if (l->fork == MW_LIVE_FORK_COPY)
             change_over(l);
     }

@@ -43,9 +43,19 @@ enum mw_live_fork {
     MW_LIVE_FORK_NOTHING  /* no memory there, and an empty space */
 };
 
+/* Where private memory lies that nobody has mirrored. */
+enum mw_live_memory {
+    MW_LIVE_PRIVATE_POOL,  /* in a memfd, as shared memory does: any page can be mirrored at any time */
+    MW_LIVE_PRIVATE_KERNEL /* in the kernel's own private memory: a first touch, a fork and an
+                              munmap cost less; what is mirrored is first copied to the memfd,
+                              and no other thread may write to it meanwhile. Not with
+                              MW_LIVE_FORK_SHARE */
+};
+
 struct mw_live_config {
     uint64_t size;          /* bytes of address space to reserve; rounded up to 2 MiB */
     enum mw_live_fork fork;
+    enum mw_live_memory private_memory;
 };
 
 /*
@@ -61,12 +71,25 @@ struct mw_range mw_live_range(const struct mw_live *live);
 
 /*
  * mmap(2) of anonymous memory, in the range. `flags` as mmap's: MW_MAP_PRIVATE
- * or _SHARED (which differ in nothing here: MW_LIVE_FORK_... decides),
- * MW_MAP_ANONYMOUS, perhaps _FIXED, _FIXED_NOREPLACE, _POPULATE, _NORESERVE.
- * EOPNOTSUPP for others. A fixed address outside the range: EINVAL.
+ * or _SHARED, MW_MAP_ANONYMOUS, perhaps _FIXED, _FIXED_NOREPLACE, _POPULATE,
+ * _NORESERVE, and _HUGETLB with 2 MiB (or 0) or 1 GiB as its size. Private and
+ * shared differ in what MREMAP_DONTUNMAP leaves (nothing, or the pages) and in
+ * what mw_live_config.private_memory says; what a forked child has is said by
+ * mw_live_config.fork for both. Errors: EOPNOTSUPP (other flags), EINVAL (a
+ * fixed address outside the range, no or two types, another huge page size),
+ * then those of mw_mmap.
  */
 int64_t mw_live_mmap(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
                      uint64_t flags, struct mw_why *why);
+
+/*
+ * mmap(2) of a file, from its byte `offset` on. Its descriptor may be closed
+ * afterwards. A private mapping's changed pages stay its own, also in a forked
+ * child; what is mirrored of it becomes memory like any other. Errors: those
+ * above; EBADF; and what the host says of the file (EACCES, ENODEV...).
+ */
+int64_t mw_live_mmap_file(struct mw_live *live, void *addr, uint64_t length, uint64_t prot,
+                          uint64_t flags, int fd, uint64_t offset, struct mw_why *why);
 
 /* munmap(2), mprotect(2). The range may have gaps for munmap. EINVAL: outside the space's range. */
 int64_t mw_live_munmap(struct mw_live *live, void *addr, uint64_t length, struct mw_why *why);
@@ -74,18 +97,25 @@ int64_t mw_live_mprotect(struct mw_live *live, void *addr, uint64_t length, uint
                          struct mw_why *why);
 
 /*
- * mremap(2), with MAYMOVE, FIXED, DONTUNMAP (what stays is empty), old size 0,
- * several mappings; and MW_MREMAP_MIRROR. All of them all or nothing.
+ * mremap(2), with MAYMOVE, FIXED, DONTUNMAP (what stays of private memory is
+ * empty), old size 0, several mappings; and MW_MREMAP_MIRROR. All of them all
+ * or nothing. What has to move and has at least 2 MiB (1 GiB) goes, without
+ * FIXED, where that leaves its page tables as they are. MW_LIVE_FILL: what is
+ * mapped anew of pages that are there has its page-table entries when the call
+ * returns. Huge pages grow and are mirrored too.
  */
+#define MW_LIVE_FILL 0x10000000u
 int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, uint64_t new_size,
                        uint64_t flags, void *new_addr, struct mw_why *why);
 
-/* Drops the pages of [addr, addr + length), at all their addresses: they read zero. EINVAL, ENOMEM (a hole). */
+/* Drops the pages of [addr, addr + length), at all their addresses: they read zero, a file's as the file. EINVAL, ENOMEM (a hole). */
 int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length);
 
 struct mw_live_stats {
     uint64_t mapped;    /* bytes that have an address, each address counted */
-    uint64_t held;      /* bytes of memory in use, each page counted once */
+    uint64_t aliased;   /* of these: second and further addresses of pages */
+    uint64_t held;      /* bytes of memory in use, each page counted once; without /proc
+                           private memory of the kernel's and of files is not counted */
     uint64_t mappings;  /* of the space */
     uint64_t host_used; /* mappings of the whole process, and */
     uint64_t host_left; /*   how many more vm.max_map_count allows; both 0 without /proc */

@@ -67,6 +67,10 @@ static void *t_remap(void *at, size_t size, size_t new_size, int flags, void *to
     return turn() ? MAP_FAILED : real.remap(at, size, new_size, flags, to);
 }
 
+static ssize_t t_write(int fd, const void *from, size_t size, off_t offset)
+{
+    return turn() ? -1 : real.write(fd, from, size, offset);
+}
 static int t_punch(int fd, off_t start, off_t size)
 {
     return turn() ? -1 : real.punch(fd, start, size);
@@ -78,7 +82,7 @@ void fail_from(unsigned n, int err, bool all)
         real = mw_hostcall;
     /* unmapping what is one's own does not fail */
     mw_hostcall = (struct mw_hostcall){t_alloc, t_resize, t_memfd, t_truncate, t_map,
-                                       real.unmap, t_protect, t_advise, t_remap, t_punch};
+                                       real.unmap, t_protect, t_advise, t_remap, t_write, t_punch};
     left = n;
     with = err;
     each = all;
