@@ -227,6 +227,20 @@ int mw_live_apply(const struct layout *from, const struct layout *to)
     return err ? err : sweep(from, to, true);
 }
 
+int mw_live_map(const struct mw_vma *v)
+{
+    struct action a = action_at(NULL, v, v->start, v->end, false);
+
+    return map(&a);
+}
+
+int mw_live_reserve(uint64_t start, uint64_t end)
+{
+    struct action a = action_at(NULL, NULL, start, end, true);
+
+    return map(&a);
+}
+
 int mw_live_force(const struct layout *to) { return mw_live_apply(NULL, to); }
 
 /* ---- moving pages ---------------------------------------------------------------------------- */

@@ -88,8 +88,8 @@ static bool still_mapped(struct mw_live *live, const struct layout *after, size_
     return false;
 }
 
-static void give_back(struct mw_live *live, const struct mw_vma *v, const struct layout *after,
-                      size_t n)
+void mw_live_give_back(struct mw_live *live, const struct mw_vma *v, const struct layout *after,
+                       size_t n)
 {
     const struct pool *pool = pool_of(v);
     uint64_t offset = v->offset, limit = v->offset + (v->end - v->start);
@@ -101,14 +101,6 @@ static void give_back(struct mw_live *live, const struct mw_vma *v, const struct
             mw_pool_punch(pool, offset, end);
         offset = end;
     }
-}
-
-void mw_live_give_back(struct mw_live *live, const struct layout *before,
-                       const struct layout *after, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        for (size_t i = 0; i < before[k].count; i++)
-            give_back(live, &before[k].vma[i], after, n);
 }
 
 /* ---- copied in ------------------------------------------------------------------------------ */

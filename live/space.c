@@ -77,33 +77,24 @@ static void begin(struct transaction *t, struct mw_live *live)
     t->aside = (struct mw_range){ 0, 0 };
 }
 
+static void forget(struct transaction *t)
+{
+    while (t->parts) {
+        t->parts--;
+        mw_layout_free(&t->before[t->parts]);
+        mw_layout_free(&t->after[t->parts]);
+    }
+}
+
 static void end(struct transaction *t)
 {
-    for (size_t k = 0; k < t->parts; k++) {
-        mw_layout_free(&t->before[k]);
-        mw_layout_free(&t->after[k]);
-    }
+    forget(t);
     if (t->now_of < PARTS)
         mw_layout_free(&t->now);
     if (t->journal.room)
         mw_journal_free(&t->journal);
     if (t->aside.end)
         munmap(host_at(t->aside.start), (size_t)(t->aside.end - t->aside.start));
-}
-
-/* The range, and what a call in it might merge with or cut: the whole mappings at its ends. */
-static struct mw_range widened(const struct mw_live *live, uint64_t start, uint64_t end)
-{
-    struct mw_range r = { start, end };
-    struct mw_vma v;
-
-    if (start > live->range.start && mw_find_vma(live->space, start - 1, &v) && v.start < start)
-        r.start = v.start > live->range.start ? v.start : live->range.start;
-    if (end < live->range.end && mw_find_vma(live->space, end, &v) && v.start <= end)
-        r.end = v.end;
-    if (mw_find_vma(live->space, end - 1, &v) && v.start < end && v.end > r.end)
-        r.end = v.end;
-    return r;
 }
 
 /* A part of which nothing was mapped, as far as is known yet. */
@@ -116,15 +107,24 @@ static struct layout *note_empty(struct transaction *t, struct mw_range range)
     return l;
 }
 
-/* Notes a range as it is. 0 or -ENOMEM. */
-static int note_all_of(struct transaction *t, struct mw_range range)
-{
-    return mw_layout_take(t->live, note_empty(t, range)) ? 0 : -ENOMEM;
-}
-
+/* Notes what a call in [start, end) may change: also the whole mappings that it might cut or merge with. */
 static int note(struct transaction *t, uint64_t start, uint64_t end)
 {
-    return note_all_of(t, widened(t->live, start, end));
+    struct layout *l = note_empty(t, (struct mw_range){ start, end });
+    uint64_t at = start > t->live->range.start ? start - 1 : start;
+    struct mw_vma v = { .end = at };
+
+    while (v.end <= end && mw_find_vma(t->live->space, at, &v) && v.start <= end) {
+        if (!mw_layout_add(l, &v))
+            return -ENOMEM;
+        at = v.end;
+    }
+    if (l->count && l->vma[0].start < start)
+        l->range.start = l->vma[0].start;
+    if (l->count && l->vma[l->count - 1].end > end)
+        l->range.end = l->vma[l->count - 1].end;
+    t->after[t->parts - 1].range = l->range;
+    return 0;
 }
 
 /* The part that has `addr`. */
@@ -153,13 +153,6 @@ static void now_begins(struct transaction *t, uint64_t addr)
 {
     t->now_of = part_of(t, addr);
     mw_layout_init(&t->now, t->before[t->now_of].range);
-}
-
-/* Whatever is in [start, end), it is not what the call wants there. */
-static int now_none_in(struct transaction *t, uint64_t start, uint64_t end)
-{
-    now_begins(t, start);
-    return now_as_before(t, 0, start) && now_as_before(t, end, UINT64_MAX) ? 0 : -ENOMEM;
 }
 
 static int note_after(struct transaction *t)
@@ -211,21 +204,25 @@ static int64_t roll_back(struct transaction *t, int64_t err, bool host_too)
     return err;
 }
 
-/* Counts a layout's mappings in or out; slots that nothing maps any more are free again. */
+/* Counts a mapping in or out; a slot that nothing maps any more is free again. */
+static void slot_count(const struct mw_vma *v, bool in)
+{
+    struct pool *pool = pool_of(v);
+    uint64_t bytes = v->end - v->start;
+    uint32_t s;
+
+    if (!pool)
+        return;
+    s = (uint32_t)(v->offset / pool->slot_bytes);
+    pool->slots[s].mapped += in ? bytes : 0 - bytes;
+    if (!in && !pool->slots[s].mapped)
+        mw_slot_give(pool, s);
+}
+
 static void slots_count(const struct layout *l, bool in)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        struct pool *pool = pool_of(&l->vma[i]);
-        uint64_t bytes = l->vma[i].end - l->vma[i].start;
-        uint32_t s;
-
-        if (!pool)
-            continue;
-        s = (uint32_t)(l->vma[i].offset / pool->slot_bytes);
-        pool->slots[s].mapped += in ? bytes : 0 - bytes;
-        if (!in && !pool->slots[s].mapped)
-            mw_slot_give(pool, s);
-    }
+    for (size_t i = 0; i < l->count; i++)
+        slot_count(&l->vma[i], in);
 }
 
 /* The host follows; where memory comes to before where it leaves. `result` is the call's. */
@@ -241,17 +238,35 @@ static int64_t carry_out(struct transaction *t, int64_t result)
         slots_count(&t->after[k], true);
     for (size_t k = 0; k < t->parts; k++)
         slots_count(&t->before[k], false);
-    mw_live_give_back(t->live, t->before, t->after, t->parts);
+    for (size_t k = 0; k < t->parts; k++)
+        for (size_t i = 0; i < t->before[k].count; i++)
+            mw_live_give_back(t->live, &t->before[k].vma[i], t->after, t->parts);
     end(t);
     return result;
 }
 
-/* For calls that move nothing. */
-static int64_t commit(struct transaction *t, int64_t result)
+/*
+ * The host follows in one call: [start, end) is `v`'s from now on, or no one's;
+ * what was there has gone.
+ */
+static int64_t carry_out_one(struct transaction *t, uint64_t start, uint64_t end_, const struct mw_vma *v,
+                             int64_t result)
 {
-    int err = note_after(t);
+    const struct layout *l = &t->before[0];
+    int err = v ? mw_live_map(v) : mw_live_reserve(start, end_);
+    struct mw_vma p;
 
-    return err ? roll_back(t, err, false) : carry_out(t, result);
+    if (err)
+        return roll_back(t, err, true);
+    if (v)
+        slot_count(v, true);
+    for (size_t i = 0; i < l->count; i++)
+        if (mw_vma_part(&l->vma[i], start, end_, &p)) {
+            slot_count(&p, false);
+            mw_live_give_back(t->live, &p, NULL, 0);
+        }
+    end(t);
+    return result;
 }
 
 static bool inside(const struct mw_live *live, uint64_t addr, uint64_t length)
@@ -290,7 +305,8 @@ struct mapping {
     uint64_t addr, length, prot, flags, offset;
     struct backing *behind; /* NULL: the kernel's own private memory */
     struct pool *pool;
-    int fd; /* -1: anonymous */
+    bool has_slot; /* `offset` is in one */
+    int fd;        /* -1: anonymous */
     struct mw_why *why;
 };
 
@@ -299,9 +315,12 @@ static int take_slot(struct mapping *m)
 {
     int err = mw_slot_take(m->pool, &m->offset);
 
-    if (!err && (m->flags & PLACED))
+    if (err)
+        return err;
+    m->has_slot = true;
+    if (m->flags & PLACED)
         m->offset += m->addr & (HUGE - 1) & ~((1ull << m->pool->log2_page) - 1);
-    return err;
+    return 0;
 }
 
 static int64_t ask_engine(const struct mapping *m)
@@ -321,7 +340,7 @@ static int64_t ask_engine(const struct mapping *m)
 /* The engine's side, with a slot that `t` gives back if need be. */
 static int64_t map_in_engine(struct transaction *t, struct mapping *m)
 {
-    int err = m->pool ? take_slot(m) : 0;
+    int err = m->pool && !m->has_slot ? take_slot(m) : 0;
     uint32_t slot;
     int64_t r;
 
@@ -340,23 +359,32 @@ static int64_t map_in_engine(struct transaction *t, struct mapping *m)
     return r;
 }
 
+/* Both sides. */
+static int64_t map_with(struct transaction *t, struct mapping *m)
+{
+    uint64_t limit;
+    struct mw_vma v;
+    int64_t r = map_in_engine(t, m);
+
+    if (r < 0)
+        return roll_back(t, r, false); /* it may have cut something */
+    limit = (uint64_t)r + m->length;
+    if (!(m->flags & PLACED))
+        note_empty(t, (struct mw_range){ (uint64_t)r, limit });
+    mw_find_vma(t->live->space, (uint64_t)r, &v);
+    mw_vma_part(&v, (uint64_t)r, limit, &v);
+    return carry_out_one(t, (uint64_t)r, limit, &v, r);
+}
+
 static int64_t map_it(struct mapping *m)
 {
     struct transaction t;
-    int64_t r = 0;
+    int err = 0;
 
     begin(&t, m->live);
     if (m->flags & PLACED)
-        r = note(&t, m->addr, m->addr + m->length);
-    if (!r && (m->flags & PLACED))
-        r = now_none_in(&t, m->addr, m->addr + m->length);
-    if (!r)
-        r = map_in_engine(&t, m);
-    if (r < 0)
-        return end(&t), r;
-    if (!(m->flags & PLACED))
-        note_empty(&t, (struct mw_range){ (uint64_t)r, (uint64_t)r + m->length });
-    return commit(&t, r);
+        err = note(&t, m->addr, m->addr + m->length);
+    return err ? end(&t), err : map_with(&t, m);
 }
 
 /* Makes pages, by advice or by touching them without changing them. */
@@ -476,7 +504,8 @@ static int64_t call_munmap(void *args)
     if (r)
         return end(&t), r;
     r = mw_munmap(c->live->space, c->addr, c->length, c->why);
-    return r < 0 ? roll_back(&t, r, false) : commit(&t, r);
+    return r < 0 ? roll_back(&t, r, false)
+                 : carry_out_one(&t, c->addr, c->addr + up(c->live, c->length), NULL, r);
 }
 
 static int64_t call_mprotect(void *args)
@@ -490,7 +519,11 @@ static int64_t call_mprotect(void *args)
     if (r)
         return end(&t), r;
     r = mw_mprotect(c->live->space, c->addr, c->length, c->prot, c->why);
-    return r < 0 ? roll_back(&t, r, false) : commit(&t, r);
+    if (r < 0)
+        return roll_back(&t, r, false);
+    if (mw_hostcall.protect(host_at(c->addr), (size_t)up(c->live, c->length), (int)(c->prot & 7)))
+        return roll_back(&t, -errno, true);
+    return end(&t), 0;
 }
 
 int64_t mw_live_munmap(struct mw_live *live, void *addr, uint64_t length, struct mw_why *why)
@@ -531,19 +564,23 @@ static bool overlap(struct mw_range a, struct mw_range b)
 /* Notes what the call may change: both ranges, in one where they meet. */
 static int note_remap(struct remap *r)
 {
-    struct mw_live *live = r->t.live;
+    struct transaction *t = &r->t;
     uint64_t size = r->old_size > r->new_size ? r->old_size : r->new_size;
-    struct mw_range a = widened(live, r->old, r->old + (size ? size : 1)), b;
+    uint64_t end = r->old + (size ? size : 1), limit = t->live->range.end;
+    struct mw_range a, b;
 
-    if (a.end > live->range.end)
-        a.end = live->range.end;
+    if (note(t, r->old, end < limit ? end : limit))
+        return -ENOMEM;
     if (!(r->flags & MW_MREMAP_FIXED))
-        return note_all_of(&r->t, a);
-    b = widened(live, r->new, r->new + r->new_size);
-    if (overlap(a, b))
-        return note_all_of(&r->t, (struct mw_range){ a.start < b.start ? a.start : b.start,
-                                                     a.end > b.end ? a.end : b.end });
-    return note_all_of(&r->t, a) || note_all_of(&r->t, b) ? -ENOMEM : 0;
+        return 0;
+    if (note(t, r->new, r->new + r->new_size))
+        return -ENOMEM;
+    a = t->before[0].range;
+    b = t->before[1].range;
+    if (!overlap(a, b))
+        return 0;
+    forget(t);
+    return note(t, a.start < b.start ? a.start : b.start, a.end > b.end ? a.end : b.end);
 }
 
 /* What DONTUNMAP leaves of a pool's private memory is empty: pages of its own. */
@@ -705,14 +742,19 @@ static int64_t convert(struct mw_live *live, const struct mw_vma *v)
     begin(&t, live);
     r = note(&t, v->start, v->end);
     if (!r)
-        r = map_in_engine(&t, &m);
+        r = take_slot(&m);
     if (r < 0)
         return end(&t), r;
     r = mw_pool_copy_in(m.pool, v, m.offset);
-    r = r ? roll_back(&t, r, false) : commit(&t, 0);
-    if (r)
+    if (r) {
+        mw_slot_give(m.pool, (uint32_t)(m.offset / m.pool->slot_bytes));
+        end(&t);
+    } else {
+        r = map_with(&t, &m);
+    }
+    if (r < 0)
         mw_pool_punch(m.pool, m.offset, m.offset + m.length);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 /* All that is to have a second address. */

@@ -131,7 +131,11 @@ bool mw_vma_part(const struct mw_vma *v, uint64_t start, uint64_t end, struct mw
 /* Makes the host's mappings of a range what `to` says, where they are what `from` says. 0 or -errno. */
 int mw_live_apply(const struct layout *from, const struct layout *to);
 
-/* The same, whatever they are; carried pages are where `to` has them. */
+/* One mapping as it is, and none. 0 or -errno. */
+int mw_live_map(const struct mw_vma *v);
+int mw_live_reserve(uint64_t start, uint64_t end);
+
+/* The same as mw_live_apply, whatever they are; carried pages are where `to` has them. */
 int mw_live_force(const struct layout *to);
 
 /* What was moved by the host, to be moved back. */
@@ -156,8 +160,8 @@ void mw_journal_free(struct journal *journal);
 /* Drops pages of a pool. Where the host does not take them they are empty at least. */
 void mw_pool_punch(const struct pool *pool, uint64_t start, uint64_t end);
 
-/* Gives back what lost its last address between the layouts before and after. */
-void mw_live_give_back(struct mw_live *live, const struct layout *before, const struct layout *after,
+/* Gives back those of a mapping's pages that lost their last address; `after`: what may have them now. */
+void mw_live_give_back(struct mw_live *live, const struct mw_vma *v, const struct layout *after,
                        size_t n);
 
 /* Copies a carried mapping's pages to a pool's offset. 0 or -errno. */
