@@ -298,7 +298,9 @@ static void placed_well(void **state)
     }
     assert_int_equal(p[0], 1);
     assert_int_equal(wall[0], 0);
-    char *big = map(live, NULL, 1024 * MIB);
+    int64_t r = mw_live_mmap(live, NULL, 1024 * MIB, RW, ANON | MW_MAP_NORESERVE, NULL);
+    assert_true(r > 0);
+    char *big = (char *)(uintptr_t)r;
     big[77] = 7;
     map(live, big + 1024 * MIB, PAGE); /* no growing in place */
     char *to = move(live, big, 1024 * MIB, 1026 * MIB, MAY, NULL);
@@ -763,6 +765,9 @@ static void creation_fails(void **state)
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
+static bool shortened; /* where each instruction is emulated */
+static int rounds(int n) { return shortened ? n / 50 : n; }
+
 static struct {
     _Atomic(uint32_t) *one, *two; /* two addresses of the same page */
     atomic_bool done;
@@ -796,7 +801,7 @@ static void in_use(void **state)
     shared.two = (_Atomic(uint32_t) *)(void *)(q + 32 * PAGE);
     atomic_store(&shared.done, false);
     assert_int_equal(pthread_create(&thread, NULL, user, NULL), 0);
-    for (int i = 0; i < 125000; i++) { /* 50,000 remaps of them */
+    for (int i = 0; i < rounds(125000); i++) { /* two in five remap */
         char *side = i & 1 ? p : q;
         switch (i % 5) {
         case 0:
@@ -852,7 +857,7 @@ static void source_stays(void **state)
     atomic_store(&shared.done, false);
     atomic_store(&shared.reads, 0);
     assert_int_equal(pthread_create(&thread, NULL, reader, p), 0);
-    for (int i = 0; i < 25000; i++) {
+    for (int i = 0; i < rounds(25000); i++) {
         unsigned n = i & 1 ? 32 : 2;
         move(live, p, n * PAGE, n * PAGE, FIX | MW_MREMAP_DONTUNMAP, base + MIB);
         move(live, base + MIB, n * PAGE, n * PAGE, FIX, p);
@@ -869,7 +874,7 @@ static void source_stays(void **state)
 static void *caller(void *arg)
 {
     struct mw_live *live = arg;
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < rounds(2000); i++) {
         int64_t r = mw_live_mmap(live, NULL, 4 * PAGE, RW, ANON, NULL);
         if (r <= 0)
             abort();
@@ -901,8 +906,9 @@ static void callers(void **state)
 
 #define WITH(test, memory) { #test "_" #memory, test, NULL, NULL, &memory }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    shortened = argc > 1 && strcmp(argv[1], "short") == 0;
     static enum mw_live_memory pool = MW_LIVE_PRIVATE_POOL, kernel = MW_LIVE_PRIVATE_KERNEL;
     const struct CMUnitTest tests[] = {
         WITH(calls, pool), WITH(calls, kernel), WITH(resizes_and_moves, pool),
