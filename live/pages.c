@@ -107,7 +107,17 @@ void mw_live_give_back(struct mw_live *live, const struct mw_vma *v, const struc
 
 enum { CHUNK = 512 }; /* pages looked up at once */
 
-/* Which of the pages from `addr` on have been written to or may have been. */
+static bool is_zero(uint64_t addr, uint64_t bytes)
+{
+    const uint64_t *p = host_at(addr);
+
+    for (uint64_t i = 0; i < bytes / sizeof *p; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+/* Which of the pages from `addr` on have something to be copied. */
 static void look_up(int pagemap, uint64_t addr, size_t n, bool anonymous, bool present[CHUNK])
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), entry[CHUNK];
@@ -115,8 +125,11 @@ static void look_up(int pagemap, uint64_t addr, size_t n, bool anonymous, bool p
     bool known = anonymous && pagemap >= 0 &&
                  pread(pagemap, entry, want, (off_t)(addr / page * 8)) == (ssize_t)want;
 
-    for (size_t i = 0; i < n; i++) /* in memory, or swapped out */
-        present[i] = !known || (entry[i] >> 62);
+    for (size_t i = 0; i < n; i++)
+        if (known)
+            present[i] = entry[i] >> 62; /* in memory, or swapped out */
+        else
+            present[i] = !anonymous || !is_zero(addr + i * page, page); /* a file's may end early */
 }
 
 static int write_all(int fd, uint64_t addr, uint64_t bytes, uint64_t offset)
