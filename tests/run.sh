@@ -125,6 +125,8 @@ live() {
         cmocka "$(basename "$f" .c)"
     done
     single ring_threads "$B/tests/ring_threads"
+    # (without random addresses: ThreadSanitizer wants parts of the address space for itself)
+    single live_threads setarch -R "$B/tests/live_threads"
     name='manual pages'
     counted_run tests/live/man.sh
 }

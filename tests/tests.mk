@@ -20,7 +20,7 @@ TEST_UNITS := $(addprefix $(B)/tests/,test_calls test_huge test_mirror test_page
 TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)))
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))
 TEST_FAULTS := $(patsubst tests/fault/%.c,$(B)/tests/%,$(wildcard tests/fault/*.c))
-TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) $(B)/tests/ring_threads
+TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) $(B)/tests/ring_threads $(B)/tests/live_threads
 RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
@@ -85,6 +85,10 @@ $(filter $(B)/tests/test_%,$(TEST_LIVE)): $(B)/tests/%: $(B)/tests/tests/live/%.
 $(B)/tests/ring_threads: tests/live/ring_threads.c live/ring.c live/hostcall.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -O1 -g -fsanitize=thread -pthread -MMD -MP -o $@ $^
+
+$(B)/tests/live_threads: tests/live/test_live.c tests/live/live.c $(wildcard live/*.c) $(wildcard src/*/*.c)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -Isrc -O1 -g -fsanitize=thread -pthread -o $@ $^ -lcmocka
 
 # includes tree.c, to get at its nodes
 $(B)/tests/test_check: $(B)/tests/tests/fault/test_check.o $(B)/tests/tests/unit/unit.o $(filter-out %/vma/tree.o,$(TEST_CORE))

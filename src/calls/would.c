@@ -29,7 +29,6 @@ static void answer_of(const struct mw_space *s, uint32_t version, const struct m
 {
     struct mw_space *locked = (struct mw_space *)(uintptr_t)s, *copy;
 
-    why_clear(&answer->why);
     *asked = 0;
     space_enter(locked);
     copy = space_clone(s, version);

@@ -41,7 +41,7 @@ static bool stack_is_granted(const struct mw_space *s, const struct mw_vma *v, u
     uint64_t grown = v->start - start;
 
     if (v->end - start > s->cfg.limit_stack || grown > v->offset)
-        return false; /* (what was touched near address 0 and moved has but a small offset) */
+        return false; /* (what was touched near address 0 and moved has but a small offset; so has a mirror) */
     return !account_lock(s, v->flags, grown, NULL) &&
            !account_room(s, v->flags, to_pages(s, grown), NULL, NULL) &&
            !account_commit(s, to_pages(s, grown), NULL);
@@ -60,8 +60,6 @@ static bool stack_grow(struct mw_space *s, uint64_t addr)
         return false;
     edit_touch(s, c); /* even if a limit then refuses */
     v = *tree_at(c);
-    if (v.object && v.offset < v.start - start)
-        return false; /* a mirror of a stack: its pages have no room below */
     if (!stack_is_granted(s, &v, start))
         return false;
     edit_extend_down(s, v.start, start);
