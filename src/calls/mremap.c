@@ -141,8 +141,6 @@ static int adjust_huge(const struct mw_space *s, struct remap *r, struct mw_why 
         return 0;
     r->old_size = (r->old_size + mask) & ~mask;
     r->new_size = (r->new_size + mask) & ~mask;
-    if (!r->new_size) /* it has wrapped: before 6.17 nobody has looked at it yet */
-        return why_amount(why, WHY_mremap_new_size_huge, UINT64_MAX, s->cfg.task_size);
     if (r->old & mask)
         return why_at(why, WHY_mremap_huge_align, r->old, r->old);
     if (r->new & mask)
@@ -392,8 +390,11 @@ static int decide_late(const struct mw_space *s, struct remap *r, const struct a
 static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     struct account_sum gone;
-    int err = decide_unmap(s, r, r->new, r->new + r->new_size, &gone, why);
+    int err;
 
+    if (!r->new_size) /* rounded up to huge pages it has wrapped; munmap refuses to remove nothing */
+        return why_at(why, WHY_length_zero, r->new, r->new);
+    err = decide_unmap(s, r, r->new, r->new + r->new_size, &gone, why);
     if (err)
         return err;
     r->clear_dest = true;

@@ -507,6 +507,58 @@ static void huge_pages(void **state)
         }
 }
 
+/* MREMAP-37: a new size that becomes 0 when it is rounded up to huge pages, as it was recorded */
+static void huge_wraps(void **state)
+{
+    const uint64_t h = 2 << 20, max = 0 - 4096ull;
+    const struct { uint64_t old, osz, nsz; uint32_t flags; uint64_t to; int err; uint32_t left; } c[] = {
+        { 0, 2 * h, max, MAY_, 0, 0, 12 }, /* the range is unmapped */
+        { 0, 2 * h, 4096 - h, 0, 0, 0, 12 },
+        { h, h, max, 0, 0, 0, 13 },
+        { h, 9 * h, max, 0, 0, 0, 1 },
+        { 0, 0, max, MAY_, 0, 0, 15 }, /* nothing to unmap */
+        { 0, max, max, MAY_, 0, 0, 15 },
+        { 0, 2 * h, 0 - h, 0, 0, MW_EINVAL, 15 }, /* it does not wrap */
+        { 4096, h, max, MAY_, 0, MW_EINVAL, 15 },
+        { 0, h, max, MAY_, 4096, MW_EINVAL, 15 },
+        { 0, max, h, MAY_, 0, MW_EINVAL, 15 }, /* the old size does: growth */
+        { 0, max, h, FIX_, 10 * h, MW_EINVAL, 15 },
+        { 0, 2 * h, max, FIX_, 10 * h, MW_EINVAL, 15 },
+        { 0, 2 * h, max, FIX_, 2 * h, MW_EINVAL, 15 },
+        { 0, max, max, FIX_, 10 * h, MW_EINVAL, 15 },
+        { 0, 0, max, FIX_, 10 * h, MW_EINVAL, 15 },
+        { 0, max, max, DUF_, 10 * h, MW_EINVAL, 15 },
+        { 0, max, max, MAY_ | MW_MREMAP_DONTUNMAP, 0, MW_EINVAL, 15 },
+    };
+    static const uint32_t versions[] = { V61, V612, V616, V617 };
+    (void)state;
+    for (size_t i = 0; i < 4 * sizeof c / sizeof c[0]; i++) {
+        size_t k = i / 4;
+        bool before = versions[i % 4] < V617;
+        uint32_t left = 0;
+        struct mw_object *o;
+        struct mw_why why;
+        struct mw_vma v;
+        struct bench b;
+        bench_config(&b, 12, 0);
+        b.config.linux_version = versions[i % 4];
+        bench_open(&b);
+        import_huge(&b, &o);
+        int64_t r = mw_mremap(b.space, BASE + c[k].old, c[k].osz, c[k].nsz, c[k].flags,
+                              c[k].to ? BASE + c[k].to : 0, &why);
+        int64_t err = before ? c[k].err : MW_EINVAL;
+        if (r != (err ? -err : (int64_t)(BASE + c[k].old)))
+            fail_msg("case %zu on %u: %lld", k, versions[i % 4], (long long)r);
+        expect_why(r, &why, "a size that wraps");
+        for (uint32_t page = 0; page < 4; page++)
+            if (mw_find_vma(b.space, BASE + page * h, &v) && v.start <= BASE + page * h)
+                left |= 1u << page;
+        assert_int_equal(left, before ? c[k].left : 15);
+        mw_object_put(o);
+        bench_close(&b);
+    }
+}
+
 static void huge_munmap(void **state)
 {
     const uint64_t h = 2 << 20;
@@ -773,7 +825,7 @@ int main(void)
         cmocka_unit_test(noreplace), cmocka_unit_test(validate_and_sync),
         cmocka_unit_test(data_limit), cmocka_unit_test(stack_guard), cmocka_unit_test(lock_sum),
         cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
-        cmocka_unit_test(huge_pages),
+        cmocka_unit_test(huge_pages), cmocka_unit_test(huge_wraps),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
         cmocka_unit_test(never_merge), cmocka_unit_test(watched_moves),
         cmocka_unit_test(places_by_far_offsets), cmocka_unit_test(private_zero), cmocka_unit_test(boundaries),
