@@ -440,13 +440,37 @@ static void out_of_memory(void **state)
     }
 }
 
+/* ENGINE-1, HUGE-1: no frame is left for page tables at the new place; nothing stays set aside */
+static void out_of_frames(void **state)
+{
+    (void)state;
+    enum mw_fault_result f = MW_FAULT_OK;
+    const uint64_t bytes = 12 * H, small = BASE + G;
+    struct bench b;
+    start(&b, bytes, MW_OPT_EXTENSIONS);
+    mw_frames_set_huge(b.frames, 21, 8);
+    map(&b, 0, 2, MW_MAP_PRIVATE);
+    poke(&b, ht(0), 1);
+    expect_pool(&b, 7, 1);
+    assert_int_equal(mw_mmap(b.space, small, bytes, RW_, FIXED_, NULL, 0, NULL), small);
+    for (uint64_t i = 0; f == MW_FAULT_OK; i++)
+        f = mw_fault(b.space, small + i * 4096, MW_ACCESS_WRITE);
+    assert_int_equal(f, MW_FAULT_OOM);
+    assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 4 * H, FIX_, 1ull << 40, NULL), -MW_ENOMEM);
+    expect_pool(&b, 7, 1);
+    assert_int_equal(mw_munmap(b.space, small, bytes, NULL), 0);
+    assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 4 * H, FIX_, 1ull << 40, NULL), 1ull << 40);
+    expect_pool(&b, 7, 3);
+    end(&b, bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
         cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
         cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows), cmocka_unit_test(layout_only), cmocka_unit_test(imported),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(out_of_memory), cmocka_unit_test(out_of_frames),
     };
     return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
 }

@@ -45,6 +45,28 @@ static bool present(struct bench *b, int64_t page)
     return pmap_find(&b->space->pmap, at(b, page), NULL) != NULL;
 }
 
+/* MIRROR-1: its arguments are checked before the mapping, on versions that begin with that too */
+static void arguments_first(void **state)
+{
+    (void)state;
+    static const uint32_t versions[] = { MW_LINUX(5, 10), MW_LINUX(6, 1), MW_LINUX(6, 16), MW_LINUX(6, 18) };
+    for (int i = 0; i < 4; i++) {
+        struct bench b;
+        struct mw_why why;
+        bench_config(&b, 12, 64);
+        b.config.options |= MW_OPT_EXTENSIONS;
+        b.config.linux_version = versions[i];
+        bench_open(&b);
+        assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MIRROR_FIX_, at(&b, 9) + 1, &why),
+                         -MW_EINVAL);
+        assert_string_equal(mw_why_rule(&why), "MREMAP-6");
+        assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, 1ull << 60, MIRROR_, 0, &why), -MW_EINVAL);
+        assert_string_equal(mw_why_rule(&why), "MREMAP-5");
+        assert_int_equal(mirror(&b, 0, 1, 9), -MW_EFAULT);
+        bench_close(&b);
+    }
+}
+
 /* MIRROR-2: both addresses see each other's writes, those before and those after */
 static void sees_writes(void **state)
 {
@@ -1018,7 +1040,7 @@ static void fork_last_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sees_writes), cmocka_unit_test(is_filled), cmocka_unit_test(ranges),
+        cmocka_unit_test(arguments_first), cmocka_unit_test(sees_writes), cmocka_unit_test(is_filled), cmocka_unit_test(ranges),
         cmocka_unit_test(protections), cmocka_unit_test(private_files), cmocka_unit_test(pages_go),
         cmocka_unit_test(refused), cmocka_unit_test(placed), cmocka_unit_test(out_of_memory),
         cmocka_unit_test(fork_pairs), cmocka_unit_test(fork_inherits), cmocka_unit_test(fork_fails),

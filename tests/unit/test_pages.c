@@ -313,6 +313,11 @@ static void flushes(void **state)
     assert_int_equal(b.flushes, n + 2);
     mw_munmap(b.space, at(&b, 2), 2 * 4096, NULL);
     assert_int_equal(b.flushes, n + 3);
+    draw(&b, "aar");
+    poke(&b, at(&b, 0), 1);
+    n = b.flushes; /* a move that unmaps nothing but what has moved */
+    assert_true(mw_mremap(b.space, at(&b, 0), 2 * 4096, 3 * 4096, MAY_, 0, NULL) > 0);
+    assert_int_equal(b.flushes, n + 1);
     bench_close(&b);
 }
 

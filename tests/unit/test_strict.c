@@ -88,6 +88,26 @@ static void several_without_memory(void **state)
     }
 }
 
+/* STRICT-1: memory enough for all of many, before the first is moved */
+static void many(void **state)
+{
+    (void)state;
+    enum { PIECES = 3000 };
+    struct mw_stats stats;
+    struct bench b;
+    bench_config(&b, 12, 0);
+    b.config.options |= MW_OPT_EXTENSIONS;
+    bench_open(&b);
+    for (int i = 0; i < PIECES; i++)
+        assert_int_equal(mw_mmap(b.space, at(&b, i), b.page, i & 1 ? RO_ : RW_, FIXED_, NULL, 0, NULL),
+                         at(&b, i));
+    uint64_t flags = STRICT_FIX_ | MW_MREMAP_DONTUNMAP;
+    assert_int_equal(move(&b, 0, PIECES, flags, 2 * PIECES, NULL), at(&b, 2 * PIECES));
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.map_count, 2 * PIECES);
+    bench_close(&b);
+}
+
 /* STRICT-2: a destination is kept when its mapping can't come */
 static void keeps_destination(void **state)
 {
@@ -483,7 +503,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several), cmocka_unit_test(several_without_memory),
-        cmocka_unit_test(keeps_destination), cmocka_unit_test(relocates),
+        cmocka_unit_test(many), cmocka_unit_test(keeps_destination), cmocka_unit_test(relocates),
         cmocka_unit_test(relocates_between), cmocka_unit_test(asks),
         cmocka_unit_test(versions), cmocka_unit_test(asks_each),
         cmocka_unit_test(shares_copies), cmocka_unit_test(leaves_no_cut),
