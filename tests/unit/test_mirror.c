@@ -859,12 +859,16 @@ static void fork_inherits(void **state)
     mw_import_flags(b.space, at(&b, 3), at(&b, 5), 0, MW_VM_DONTCOPY, true);
     mw_import_flags(b.space, at(&b, 6), at(&b, 8), 0, MW_VM_WIPEONFORK, true);
     mw_import_flags(b.space, at(&b, 0), at(&b, 2), 0, MW_VM_LOCKED, true);
+    mw_import_flags(b.space, at(&b, 9), at(&b, 11), 0, MW_VM_UFFD, true);
     struct mw_space *parent = b.space, *child;
+    struct mw_vma watched;
     struct mw_stats stats;
     assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
     b.space = child;
     expect_row(&b, "AA....aa.AA.............................a", "the child");
     assert_int_equal(peek(&b, at(&b, 40)), 0);
+    assert_true(mw_find_vma(child, at(&b, 9), &watched));
+    assert_false(watched.flags & MW_VM_UFFD);
     struct mw_vma wiped;
     assert_true(mw_find_vma(child, at(&b, 40), &wiped));
     assert_int_equal(wiped.offset, at(&b, 40)); /* it belongs where it is (MERGE-2) */
