@@ -13,7 +13,7 @@ endif
 TEST_FLAGS := -std=c11 $(TEST_WARN) -D_GNU_SOURCE -Iinclude -Isrc -Itests -Itools
 TEST_CORE := $(patsubst %.c,$(B)/tests/%.o,$(wildcard src/*/*.c))
 TEST_HOST := $(patsubst %.c,$(B)/tests/%.o,$(wildcard live/*.c))
-TEST_WORLD := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/world*.c))
+TEST_WORLD := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/world*.c) tools/conform/touch.c)
 TEST_SCENARIOS := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/scenarios/*.c))
 TEST_UNITS := $(addprefix $(B)/tests/,test_calls test_huge test_mirror test_pages test_rows test_space test_special test_strict test_tree test_versions)
 # the others are about the tool

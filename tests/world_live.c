@@ -12,8 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +27,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "conform/touch.h"
 
 #define NR_MSEAL 462
 #define SCENARIO_SECONDS 60
@@ -52,10 +52,8 @@ static struct {
     uint64_t inode[MAX_FILES];
     int files;
     bool heap, query;
-    volatile bool armed;
 } live;
 
-static sigjmp_buf fault_exit;
 static char text[1 << 20];
 
 static size_t slurp(int fd, char *buf, size_t size)
@@ -227,87 +225,25 @@ static int handle_of(uint64_t inode)
 
 /* ---- accesses ---- */
 
-static void on_fault(int sig, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (!live.armed) {
-        signal(sig, SIG_DFL);
-        return;
-    }
-    if (sig == SIGBUS)
-        siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? ACC_BUS : ACC_OTHER);
-    /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
-    bool unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
-    /* a protection key is how memory for execution only refuses to be read */
-    bool refused = info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR;
-    siglongjmp(fault_exit, unmapped ? ACC_MAPERR : refused ? ACC_ACCERR : ACC_OTHER);
-}
-
-static void catch_faults(void)
-{
-    static char stack[65536] __attribute__((aligned(16)));
-    stack_t alt = { .ss_sp = stack, .ss_size = sizeof stack };
-    struct sigaction sa;
-    memset(&sa, 0, sizeof sa);
-    sa.sa_sigaction = on_fault;
-    sa.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
-    sigaltstack(&alt, NULL);
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
-}
-
-#define RAW_ACCESS \
-    __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
-
-RAW_ACCESS static uint32_t raw_load(uint64_t addr)
-{
-    return *(volatile uint32_t *)(uintptr_t)addr;
-}
-
-RAW_ACCESS static void raw_store(uint64_t addr, uint32_t value)
-{
-    *(volatile uint32_t *)(uintptr_t)addr = value;
-}
-
-RAW_ACCESS static void raw_call(uint64_t addr)
-{
-    ((void (*)(void))(uintptr_t)addr)();
-}
+_Static_assert((int)ACC_MAPERR == MET_MAPERR && (int)ACC_ACCERR == MET_ACCERR &&
+                   (int)ACC_BUS == MET_BUS && (int)ACC_OTHER == MET_OTHER, "in one order");
 
 static enum access live_load(struct world *w, uint64_t addr, uint32_t *value)
 {
     (void)w;
-    int how = sigsetjmp(fault_exit, 0);
-    if (how == 0) {
-        live.armed = true;
-        *value = raw_load(addr);
-    }
-    live.armed = false;
-    return (enum access)how;
+    return (enum access)touch_load(addr, value);
 }
 
 static enum access live_store(struct world *w, uint64_t addr, uint32_t value)
 {
     (void)w;
-    int how = sigsetjmp(fault_exit, 0);
-    if (how == 0) {
-        live.armed = true;
-        raw_store(addr, value);
-    }
-    live.armed = false;
-    return (enum access)how;
+    return (enum access)touch_store(addr, value);
 }
 
 static enum access live_exec(struct world *w, uint64_t addr)
 {
     (void)w;
-    int how = sigsetjmp(fault_exit, 0);
-    if (how == 0) {
-        live.armed = true;
-        raw_call(addr);
-    }
-    live.armed = false;
-    return (enum access)how;
+    return (enum access)touch_call(addr);
 }
 
 static uint64_t live_copy_out(struct world *w, uint64_t addr, uint64_t len)
@@ -700,7 +636,7 @@ static void prepare(struct session *s)
     open_windows();
     live.query = ioctl(live.maps, MAP_QUERY, &q) == 0;
     live.heap = move_heap(s);
-    catch_faults();
+    touch_catch();
     plug_gaps();
     if (s->keep_snapshot && s->snapshot_len > 0)
         return;

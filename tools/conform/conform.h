@@ -15,6 +15,7 @@
 
 #include "command.h"
 #include "mapwright/mapwright.h"
+#include "touch.h"
 
 #define PAGE UINT64_C(4096)
 #define HUGE (UINT64_C(2) << 20)
@@ -99,7 +100,6 @@ struct counted {
     int64_t total, data, stack, locked;
 };
 
-enum met { MET_OK, MET_MAPERR, MET_ACCERR, MET_BUS, MET_OTHER };
 extern const char *const met_name[MET_OTHER + 1];
 
 /* ---- the system under test (system.c, look.c) ---- */
@@ -148,8 +148,6 @@ bool sys_wipe(void); /* false: something of the system's stays, until the proces
 int64_t sys_step(const struct step *s);
 int64_t sys_fork(void);    /* 0: in the child */
 int sys_wait(int64_t pid); /* a child's exit code */
-enum met sys_store(uint64_t addr, uint32_t value);
-enum met sys_load(uint64_t addr, uint32_t *value);
 
 /* The first mapping that ends above addr. False: none. Only with LOOK_QUERY and LOOK_MAPS. */
 bool sys_next(uint64_t addr, struct seen *out);

@@ -162,7 +162,7 @@ static bool same_counters(int i)
 static bool same_word(int i, uint64_t addr)
 {
     uint32_t k = 0, e = 0;
-    enum met by_system = sys_load(addr, &k), by_engine = model_load(addr, &e);
+    enum met by_system = touch_load(addr, &k), by_engine = model_load(addr, &e);
     if (by_engine == MET_OTHER) /* out of frames */
         return true;
     slot->tally.accesses++;
@@ -210,7 +210,7 @@ static bool access_step(int i, const struct step *s)
     if (e == MET_OTHER)
         return true;
     cover_access(&slot->tally, s->addr, e, true);
-    k = sys_store(s->addr, (uint32_t)s->to);
+    k = touch_store(s->addr, (uint32_t)s->to);
     sys_changed();
     return k == e || differ(i, "the signal of a store", (int64_t)k, (int64_t)e);
 }

@@ -259,7 +259,7 @@ static bool call_words(char **w, int n, struct step *s)
 
 static enum met one_store(uint64_t addr, uint32_t value)
 {
-    return run.side == SIDE_SYSTEM ? sys_store(addr, value) : model_store(addr, value);
+    return run.side == SIDE_SYSTEM ? touch_store(addr, value) : model_store(addr, value);
 }
 
 static const char *met_short(enum met met)
@@ -285,7 +285,7 @@ static bool read_pages(uint64_t addr, uint64_t len, uint64_t by)
     size_t n = 0;
     for (uint64_t a = addr; a < addr + len && n < sizeof text - 16; a += by) {
         uint32_t v = 0;
-        enum met met = run.side == SIDE_SYSTEM ? sys_load(a, &v) : model_load(a, &v);
+        enum met met = run.side == SIDE_SYSTEM ? touch_load(a, &v) : model_load(a, &v);
         const char *comma = n ? "," : "";
         n += (size_t)(met == MET_OK ? snprintf(text + n, sizeof text - n, "%s%u", comma, v)
                                     : snprintf(text + n, sizeof text - n, "%s%s", comma,

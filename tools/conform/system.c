@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * system.c - makes a step on the system under test: raw system calls on this
- * process's own address space, and accesses whose signals are caught.
+ * process's own address space.
  */
 #include "system.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,8 +25,6 @@
 struct system sys;
 struct system_files sys_files;
 
-static sigjmp_buf fault_exit;
-static volatile bool armed;
 static unsigned char pattern_text[COPY_MAX];
 
 int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
@@ -47,73 +43,6 @@ int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_
     long result = syscall(nr, a, b, c, d, e, f);
     return result == -1 ? -errno : result;
 #endif
-}
-
-/* ---- accesses ---- */
-
-static void on_fault(int sig, siginfo_t *info, void *context)
-{
-    bool unmapped, refused;
-    (void)context;
-    if (!armed) {
-        signal(sig, SIG_DFL);
-        return;
-    }
-    if (sig == SIGBUS)
-        siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? MET_BUS : MET_OTHER);
-    /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
-    unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
-    /* a protection key is how memory for execution only refuses to be read */
-    refused = info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR;
-    siglongjmp(fault_exit, unmapped ? MET_MAPERR : refused ? MET_ACCERR : MET_OTHER);
-}
-
-static void catch_faults(void)
-{
-    static char stack[65536] __attribute__((aligned(16)));
-    stack_t alternative = { .ss_sp = stack, .ss_size = sizeof stack };
-    struct sigaction sa;
-    memset(&sa, 0, sizeof sa);
-    sa.sa_sigaction = on_fault;
-    sa.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
-    sigaltstack(&alternative, NULL);
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
-}
-
-#define RAW_ACCESS \
-    __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
-
-RAW_ACCESS static uint32_t raw_load(uint64_t addr)
-{
-    return *(volatile uint32_t *)(uintptr_t)addr;
-}
-
-RAW_ACCESS static void raw_store(uint64_t addr, uint32_t value)
-{
-    *(volatile uint32_t *)(uintptr_t)addr = value;
-}
-
-enum met sys_load(uint64_t addr, uint32_t *value)
-{
-    int how = sigsetjmp(fault_exit, 0);
-    if (how == 0) {
-        armed = true;
-        *value = raw_load(addr);
-    }
-    armed = false;
-    return (enum met)how;
-}
-
-enum met sys_store(uint64_t addr, uint32_t value)
-{
-    int how = sigsetjmp(fault_exit, 0);
-    if (how == 0) {
-        armed = true;
-        raw_store(addr, value);
-    }
-    armed = false;
-    return (enum met)how;
 }
 
 /* ---- files ---- */
@@ -372,7 +301,7 @@ int64_t sys_step(const struct step *s)
 
 bool sys_enter(void)
 {
-    catch_faults();
+    touch_catch();
     if (!open_files() || !model_prepare())
         return false;
     sys_reopen();

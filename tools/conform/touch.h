@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* touch.h - touches any address of this process, and says which signal came of it. */
+#ifndef MAPWRIGHT_TOUCH_H
+#define MAPWRIGHT_TOUCH_H
+
+#include <stdint.h>
+
+enum met { MET_OK, MET_MAPERR, MET_ACCERR, MET_BUS, MET_OTHER };
+
+/* Catches SIGSEGV and SIGBUS from now on. One that no touch has met ends the process, as ever. */
+void touch_catch(void);
+
+enum met touch_load(uint64_t addr, uint32_t *value);
+enum met touch_store(uint64_t addr, uint32_t value);
+enum met touch_call(uint64_t addr); /* what lies there should return */
+
+#endif
