@@ -312,18 +312,91 @@ void heap(struct world *w, int64_t pages)
     do_brk(w, at(HEAP_PAGE + pages));
 }
 
-void seal(struct world *w, int64_t page, int64_t n)
+/* A range, flags, and what the world says. */
+static int64_t flag_call(struct world *w, const char *name, uint64_t addr, uint64_t len, uint64_t flags,
+                         int64_t (*call)(struct world *, uint64_t, uint64_t, uint64_t))
 {
-    range_call(w, "mseal", at(page), (uint64_t)n * PAGE);
-    put(w, ")");
-    put_result(w, w->ops->seal(w, at(page), (uint64_t)n * PAGE));
+    range_call(w, name, addr, len);
+    put(w, ", %#llx)", (unsigned long long)flags);
+    return put_result(w, call(w, addr, len, flags));
 }
 
-void advise(struct world *w, int64_t page, int64_t n, uint64_t vm_flag)
+int64_t do_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
-    range_call(w, "madvise", at(page), (uint64_t)n * PAGE);
-    put(w, ", flag %#llx)", (unsigned long long)vm_flag);
-    put_result(w, w->ops->advise(w, at(page), (uint64_t)n * PAGE, vm_flag));
+    return flag_call(w, "mlock2", addr, len, flags, w->ops->mlock2);
+}
+
+int64_t do_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice)
+{
+    return flag_call(w, "madvise", addr, len, advice, w->ops->madvise);
+}
+
+int64_t do_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    return flag_call(w, "msync", addr, len, flags, w->ops->msync);
+}
+
+int64_t do_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    return flag_call(w, "mseal", addr, len, flags, w->ops->mseal);
+}
+
+int64_t do_mlock(struct world *w, uint64_t addr, uint64_t len)
+{
+    range_call(w, "mlock", addr, len);
+    put(w, ")");
+    return put_result(w, w->ops->mlock(w, addr, len));
+}
+
+int64_t do_munlock(struct world *w, uint64_t addr, uint64_t len)
+{
+    range_call(w, "munlock", addr, len);
+    put(w, ")");
+    return put_result(w, w->ops->munlock(w, addr, len));
+}
+
+int64_t do_mincore(struct world *w, uint64_t addr, uint64_t len)
+{
+    unsigned char vec[64];
+    memset(vec, 7, sizeof vec); /* 7: not written */
+    range_call(w, "mincore", addr, len);
+    int64_t r = w->ops->mincore(w, addr, len, vec);
+    put(w, ") ");
+    for (uint64_t i = 0; i < (len / PAGE < sizeof vec ? len / PAGE : sizeof vec); i++)
+        put(w, "%u", vec[i]);
+    return put_result(w, r);
+}
+
+int64_t lock_all(struct world *w, uint64_t flags)
+{
+    put(w, "mlockall(%#llx)", (unsigned long long)flags);
+    return put_result(w, w->ops->mlockall(w, flags));
+}
+
+void unlock_all(struct world *w)
+{
+    put(w, "munlockall()");
+    put_result(w, w->ops->munlockall(w));
+}
+
+void seal(struct world *w, int64_t page, int64_t n)
+{
+    do_mseal(w, at(page), (uint64_t)n * PAGE, 0);
+}
+
+int64_t advise(struct world *w, int64_t page, int64_t n, uint64_t advice)
+{
+    return do_madvise(w, at(page), (uint64_t)n * PAGE, advice);
+}
+
+int64_t lock(struct world *w, int64_t page, int64_t n)
+{
+    return do_mlock(w, at(page), (uint64_t)n * PAGE);
+}
+
+int64_t unlock(struct world *w, int64_t page, int64_t n)
+{
+    return do_munlock(w, at(page), (uint64_t)n * PAGE);
 }
 
 int file_of_bytes(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode)

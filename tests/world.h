@@ -72,9 +72,15 @@ struct world_ops {
     uint64_t (*brk)(struct world *w, uint64_t addr);
     int64_t (*mremap)(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
                       uint64_t to);
-    int64_t (*seal)(struct world *w, uint64_t addr, uint64_t len);
-    int64_t (*advise)(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag);
-    void (*future)(struct world *w, uint32_t flags);
+    int64_t (*mlock2)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
+    int64_t (*mlock)(struct world *w, uint64_t addr, uint64_t len);
+    int64_t (*munlock)(struct world *w, uint64_t addr, uint64_t len);
+    int64_t (*mlockall)(struct world *w, uint64_t flags);
+    int64_t (*munlockall)(struct world *w);
+    int64_t (*madvise)(struct world *w, uint64_t addr, uint64_t len, uint64_t advice);
+    int64_t (*msync)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
+    int64_t (*mincore)(struct world *w, uint64_t addr, uint64_t len, unsigned char *vec);
+    int64_t (*mseal)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
     int (*file)(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
     enum access (*load)(struct world *w, uint64_t addr, uint32_t *value);
     enum access (*store)(struct world *w, uint64_t addr, uint32_t value);
@@ -173,6 +179,13 @@ int64_t do_mprotect(struct world *w, uint64_t addr, uint64_t len, uint32_t prot)
 int64_t do_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
                   uint64_t to);
 void do_brk(struct world *w, uint64_t addr);
+int64_t do_mlock(struct world *w, uint64_t addr, uint64_t len);
+int64_t do_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
+int64_t do_munlock(struct world *w, uint64_t addr, uint64_t len);
+int64_t do_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice);
+int64_t do_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
+int64_t do_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
+int64_t do_mincore(struct world *w, uint64_t addr, uint64_t len); /* and logs the vector */
 
 /* Fixed mappings of n pages at page `at`: private or shared anonymous, a file from page `pg`. */
 void anon(struct world *w, int64_t page, int64_t n, uint32_t prot);
@@ -185,7 +198,11 @@ void protect(struct world *w, int64_t page, int64_t n, uint32_t prot);
 int64_t move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to);
 void heap(struct world *w, int64_t pages); /* brk at that many pages above its start */
 void seal(struct world *w, int64_t page, int64_t n);
-void advise(struct world *w, int64_t page, int64_t n, uint64_t vm_flag);
+int64_t advise(struct world *w, int64_t page, int64_t n, uint64_t advice);
+int64_t lock(struct world *w, int64_t page, int64_t n);
+int64_t unlock(struct world *w, int64_t page, int64_t n);
+int64_t lock_all(struct world *w, uint64_t flags);
+void unlock_all(struct world *w);
 
 /* A file of n pages, page i starting with the number 100 + i. Returns its handle. */
 int file_of(struct world *w, enum file_kind kind, int64_t pages, uint32_t mode);

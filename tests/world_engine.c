@@ -89,24 +89,49 @@ static int64_t engine_mremap(struct world *w, uint64_t old, uint64_t osz, uint64
     return mw_mremap(of(w)->space, old, osz, nsz, flags, to, NULL);
 }
 
-static int64_t engine_seal(struct world *w, uint64_t addr, uint64_t len)
+static int64_t engine_mlock(struct world *w, uint64_t addr, uint64_t len)
 {
-    return mw_import_flags(of(w)->space, addr, addr + len, 0, MW_VM_SEALED, true);
+    return mw_mlock(of(w)->space, addr, len, NULL);
 }
 
-static int64_t engine_advise(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag)
+static int64_t engine_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
-    uint64_t clear = 0;
-    if (vm_flag == MW_VM_SEQ_READ || vm_flag == MW_VM_RAND_READ)
-        clear = MW_VM_SEQ_READ | MW_VM_RAND_READ;
-    if (vm_flag == MW_VM_HUGEPAGE || vm_flag == MW_VM_NOHUGEPAGE)
-        clear = MW_VM_HUGEPAGE | MW_VM_NOHUGEPAGE;
-    return mw_import_flags(of(w)->space, addr, addr + len, clear, vm_flag, true);
+    return mw_mlock2(of(w)->space, addr, len, flags, NULL);
 }
 
-static void engine_future(struct world *w, uint32_t flags)
+static int64_t engine_munlock(struct world *w, uint64_t addr, uint64_t len)
 {
-    mw_set_future(of(w)->space, flags);
+    return mw_munlock(of(w)->space, addr, len, NULL);
+}
+
+static int64_t engine_mlockall(struct world *w, uint64_t flags)
+{
+    return mw_mlockall(of(w)->space, flags, NULL);
+}
+
+static int64_t engine_munlockall(struct world *w)
+{
+    return mw_munlockall(of(w)->space, NULL);
+}
+
+static int64_t engine_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice)
+{
+    return mw_madvise(of(w)->space, addr, len, advice, NULL);
+}
+
+static int64_t engine_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    return mw_msync(of(w)->space, addr, len, flags, NULL);
+}
+
+static int64_t engine_mincore(struct world *w, uint64_t addr, uint64_t len, unsigned char *vec)
+{
+    return mw_mincore(of(w)->space, addr, len, vec, NULL);
+}
+
+static int64_t engine_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    return mw_mseal(of(w)->space, addr, len, flags, NULL);
 }
 
 /* ---- files ---- */
@@ -300,8 +325,10 @@ static const char *engine_sound(struct world *w)
 
 static const struct world_ops engine_ops = {
     .mmap = engine_mmap, .munmap = engine_munmap, .mprotect = engine_mprotect, .brk = engine_brk,
-    .mremap = engine_mremap, .seal = engine_seal, .advise = engine_advise,
-    .future = engine_future, .file = engine_file, .load = engine_load, .store = engine_store,
+    .mremap = engine_mremap, .mlock = engine_mlock, .mlock2 = engine_mlock2,
+    .munlock = engine_munlock, .mlockall = engine_mlockall, .munlockall = engine_munlockall,
+    .madvise = engine_madvise, .msync = engine_msync, .mincore = engine_mincore,
+    .mseal = engine_mseal, .file = engine_file, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
     .huge = engine_huge, .huge_pool = engine_huge_pool,

@@ -11,7 +11,9 @@ static const struct {
     { "rd", MW_VM_READ },      { "wr", MW_VM_WRITE },     { "ex", MW_VM_EXEC },
     { "sh", MW_VM_SHARED },    { "mr", MW_VM_MAYREAD },   { "mw", MW_VM_MAYWRITE },
     { "me", MW_VM_MAYEXEC },   { "ms", MW_VM_MAYSHARE },  { "gd", MW_VM_GROWSDOWN },
-    { "lo", MW_VM_LOCKED },    { "lf", MW_VM_LOCKONFAULT }, { "nr", MW_VM_NORESERVE },
+    { "lo", MW_VM_LOCKED },    { "lf", MW_VM_LOCKONFAULT },
+    { "??", MW_VM_LOCKONFAULT }, /* up to 6.1, which has no letters for it */
+    { "nr", MW_VM_NORESERVE },
     { "ac", MW_VM_ACCOUNT },   { "dc", MW_VM_DONTCOPY },  { "wf", MW_VM_WIPEONFORK },
     { "dd", MW_VM_DONTDUMP },  { "sr", MW_VM_SEQ_READ },  { "rr", MW_VM_RAND_READ },
     { "hg", MW_VM_HUGEPAGE },  { "nh", MW_VM_NOHUGEPAGE }, { "mg", MW_VM_MERGEABLE },

@@ -32,7 +32,6 @@
 
 #define NR_MSEAL 462
 #define SCENARIO_SECONDS 60
-#define ADVICE_MERGEABLE 12
 #define COPY_MAX (1u << 20)
 
 /* The kernel's PROCMAP_QUERY (6.11), which older headers lack. */
@@ -125,39 +124,64 @@ static int64_t live_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t
     return result(syscall(SYS_mremap, old, osz, nsz, (unsigned long)flags, to));
 }
 
-static int64_t live_seal(struct world *w, uint64_t addr, uint64_t len)
+/* A call that this kernel lacks can't be compared. */
+static int64_t known(struct world *w, long r)
 {
-    int64_t r = result(syscall(NR_MSEAL, addr, len, 0ul));
-    if (r == -ENOSYS)
+    if (result(r) == -ENOSYS)
         w->log->skipped = true;
-    return r;
+    return result(r);
 }
 
-static int64_t live_advise(struct world *w, uint64_t addr, uint64_t len, uint64_t vm_flag)
+static int64_t live_mlock(struct world *w, uint64_t addr, uint64_t len)
 {
-    static const struct { uint64_t flag; int advice; } table[] = {
-        { MW_VM_DONTCOPY, MADV_DONTFORK },    { MW_VM_WIPEONFORK, MADV_WIPEONFORK },
-        { MW_VM_DONTDUMP, MADV_DONTDUMP },    { MW_VM_SEQ_READ, MADV_SEQUENTIAL },
-        { MW_VM_RAND_READ, MADV_RANDOM },     { MW_VM_HUGEPAGE, MADV_HUGEPAGE },
-        { MW_VM_NOHUGEPAGE, MADV_NOHUGEPAGE }, { MW_VM_MERGEABLE, ADVICE_MERGEABLE },
-    };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (table[i].flag == vm_flag) {
-            int64_t r = result(syscall(SYS_madvise, addr, len, (long)table[i].advice));
-            if (r == -EINVAL) /* a kernel built without it */
-                w->log->skipped = true;
-            return r;
-        }
-    return -EINVAL;
+    (void)w;
+    return result(syscall(SYS_mlock, addr, len));
 }
 
-static void live_future(struct world *w, uint32_t flags)
+static int64_t live_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
-    int how = flags ? MCL_FUTURE : 0;
-    if (flags & MW_FUTURE_ONFAULT)
-        how |= 4; /* MCL_ONFAULT */
-    if (syscall(SYS_mlockall, (long)how) != 0)
-        say(w, "mlockall: %d", errno);
+    return known(w, syscall(SYS_mlock2, addr, len, flags));
+}
+
+static int64_t live_munlock(struct world *w, uint64_t addr, uint64_t len)
+{
+    (void)w;
+    return result(syscall(SYS_munlock, addr, len));
+}
+
+static int64_t live_mlockall(struct world *w, uint64_t flags)
+{
+    (void)w;
+    return result(syscall(SYS_mlockall, flags));
+}
+
+static int64_t live_munlockall(struct world *w)
+{
+    (void)w;
+    return result(syscall(SYS_munlockall));
+}
+
+static int64_t live_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice)
+{
+    (void)w;
+    return result(syscall(SYS_madvise, addr, len, advice));
+}
+
+static int64_t live_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    (void)w;
+    return result(syscall(SYS_msync, addr, len, flags));
+}
+
+static int64_t live_mincore(struct world *w, uint64_t addr, uint64_t len, unsigned char *vec)
+{
+    (void)w;
+    return result(syscall(SYS_mincore, addr, len, vec));
+}
+
+static int64_t live_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
+{
+    return known(w, syscall(NR_MSEAL, addr, len, flags));
 }
 
 /* ---- files ---- */
@@ -469,7 +493,9 @@ static const char *live_sound(struct world *w)
 
 static const struct world_ops live_ops = {
     .mmap = live_mmap, .munmap = live_munmap, .mprotect = live_mprotect, .brk = live_brk,
-    .mremap = live_mremap, .seal = live_seal, .advise = live_advise, .future = live_future,
+    .mremap = live_mremap, .mlock = live_mlock, .mlock2 = live_mlock2, .munlock = live_munlock,
+    .mlockall = live_mlockall, .munlockall = live_munlockall, .madvise = live_madvise,
+    .msync = live_msync, .mincore = live_mincore, .mseal = live_mseal,
     .file = live_file, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
     .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,

@@ -75,6 +75,43 @@ const char *mw_version(void);
 #define MW_MREMAP_FIXED 2u
 #define MW_MREMAP_DONTUNMAP 4u
 
+#define MW_MLOCK_ONFAULT 1u
+#define MW_MCL_CURRENT 1u
+#define MW_MCL_FUTURE 2u
+#define MW_MCL_ONFAULT 4u
+
+#define MW_MS_ASYNC 1u
+#define MW_MS_INVALIDATE 2u
+#define MW_MS_SYNC 4u
+
+#define MW_MADV_NORMAL 0u
+#define MW_MADV_RANDOM 1u
+#define MW_MADV_SEQUENTIAL 2u
+#define MW_MADV_WILLNEED 3u
+#define MW_MADV_DONTNEED 4u
+#define MW_MADV_FREE 8u
+#define MW_MADV_REMOVE 9u
+#define MW_MADV_DONTFORK 10u
+#define MW_MADV_DOFORK 11u
+#define MW_MADV_MERGEABLE 12u
+#define MW_MADV_UNMERGEABLE 13u
+#define MW_MADV_HUGEPAGE 14u
+#define MW_MADV_NOHUGEPAGE 15u
+#define MW_MADV_DONTDUMP 16u
+#define MW_MADV_DODUMP 17u
+#define MW_MADV_WIPEONFORK 18u
+#define MW_MADV_KEEPONFORK 19u
+#define MW_MADV_COLD 20u
+#define MW_MADV_PAGEOUT 21u
+#define MW_MADV_POPULATE_READ 22u
+#define MW_MADV_POPULATE_WRITE 23u
+#define MW_MADV_DONTNEED_LOCKED 24u
+#define MW_MADV_COLLAPSE 25u
+#define MW_MADV_HWPOISON 100u
+#define MW_MADV_SOFT_OFFLINE 101u
+#define MW_MADV_GUARD_INSTALL 102u
+#define MW_MADV_GUARD_REMOVE 103u
+
 /* Mapwright's own, refused (EINVAL) without MW_OPT_EXTENSIONS. See mw_mremap. */
 #define MW_MREMAP_MIRROR 0x01000000u
 #define MW_MREMAP_RELOCATE 0x02000000u
@@ -121,7 +158,8 @@ size_t mw_linux_versions(uint32_t *versions, size_t room);
 /* mw_config.caps */
 #define MW_CAP_IPC_LOCK 0x1u   /* not bound by limit_memlock */
 #define MW_CAP_SYS_RAWIO 0x2u  /* may map below min_addr */
-#define MW_CAP_SYS_ADMIN 0x4u  /* may use the commit reserve (overcommit mode 2) */
+#define MW_CAP_SYS_ADMIN 0x4u  /* may use the commit reserve (overcommit mode 2), and
+                                  spoil pages (MW_MADV_HWPOISON) */
 
 /* mw_config.options */
 #define MW_OPT_THP 0x1u       /* the kernel has transparent huge pages: large
@@ -439,6 +477,84 @@ int64_t mw_mremap(struct mw_space *space, uint64_t old_addr, uint64_t old_size,
                   uint64_t new_size, uint64_t flags, uint64_t new_addr, struct mw_why *why);
 
 /*
+ * mlock(2), mlock2(2), munlock(2). The range is rounded outwards to whole pages. Flags
+ * are set mapping by mapping, up to a hole; when all is locked its pages are
+ * made present, with MW_MLOCK_ONFAULT each as it is accessed. Kinds that can't
+ * be locked (huge pages, devices, droppable memory) are passed over. Errors, in
+ * this order (SPEC LOCK):
+ *   ENOSYS    mlock2 before Linux 4.4
+ *   EINVAL    unknown flags
+ *   EPERM     RLIMIT_MEMLOCK is 0, and no CAP_IPC_LOCK (not munlock)
+ *   ENOMEM    beyond RLIMIT_MEMLOCK (not munlock)
+ *   EINVAL    the range wraps around the address space
+ *   ENOMEM    a hole, or a cut that max_map_count forbids: what lies before it
+ *             is locked, but not made present
+ *   ENOMEM    a page can't be had (PROT_NONE, beyond the object's end): all is locked
+ *   EAGAIN    no memory for a page: all is locked
+ */
+int64_t mw_mlock(struct mw_space *space, uint64_t addr, uint64_t length, struct mw_why *why);
+int64_t mw_mlock2(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t flags,
+                  struct mw_why *why);
+int64_t mw_munlock(struct mw_space *space, uint64_t addr, uint64_t length, struct mw_why *why);
+
+/*
+ * mlockall(2): MW_MCL_CURRENT locks every mapping, as mlock does but without
+ * failing for what can't be; MW_MCL_FUTURE, or its absence, decides what is
+ * mapped from now on. munlockall(2) undoes both, and never fails. Errors:
+ * EINVAL (no flag, an unknown one, MW_MCL_ONFAULT alone), EPERM (as mlock),
+ * ENOMEM (MW_MCL_CURRENT, and all that is mapped exceeds RLIMIT_MEMLOCK).
+ */
+int64_t mw_mlockall(struct mw_space *space, uint64_t flags, struct mw_why *why);
+int64_t mw_munlockall(struct mw_space *space, struct mw_why *why);
+
+/*
+ * madvise(2). Applies mapping by mapping; holes are passed over and make the
+ * call fail in the end (the MW_MADV_POPULATE_ ones stop there), a mapping that
+ * refuses ends it, and what was done stays. Errors (SPEC ADVICE):
+ *   EINVAL    an advice that this Linux does not know; an unaligned address; a
+ *             length that wraps
+ *   ENOMEM    a hole
+ *   EPERM     sealed, and the advice would discard what can't be written
+ *   EINVAL    the mapping is of a kind that the advice is not for, or locked
+ *   EACCES    MW_MADV_REMOVE of memory that is not shared, or not writable
+ *   EAGAIN    a cut that max_map_count forbids
+ *   EFAULT    MW_MADV_POPULATE_: an access would get a signal
+ *   ENOSYS    MW_MADV_COLLAPSE, _HWPOISON, _SOFT_OFFLINE are not modelled
+ * COLD, PAGEOUT and WILLNEED change nothing that can be seen, FREE keeps the pages.
+ */
+int64_t mw_madvise(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t advice,
+                   struct mw_why *why);
+
+/*
+ * msync(2). Objects are always up to date here, so it only checks. Errors:
+ *   EINVAL    unknown flags, MW_MS_ASYNC with MW_MS_SYNC; an unaligned address
+ *   ENOMEM    the range wraps; a hole, said when the rest has been done
+ *   EBUSY     MW_MS_INVALIDATE of locked memory
+ */
+int64_t mw_msync(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t flags,
+                 struct mw_why *why);
+
+/*
+ * mincore(2): `vec` receives a byte for each page of the range, 1 where it is
+ * present: mapped in this space, or of a shared object that has it. Errors:
+ *   EINVAL    an unaligned address
+ *   ENOMEM    beyond user space; a hole: `vec` is filled up to it
+ *   ENOSYS    a layout-only space
+ */
+int64_t mw_mincore(struct mw_space *space, uint64_t addr, uint64_t length, unsigned char *vec,
+                   struct mw_why *why);
+
+/*
+ * mseal(2), since Linux 6.10: from then on the mappings in the range can't be
+ * unmapped, moved, resized or given another protection (SPEC SEAL). Errors:
+ *   ENOSYS    before Linux 6.10
+ *   EINVAL    any flag; an unaligned address; a length that wraps
+ *   ENOMEM    a hole (then nothing is sealed); a cut that max_map_count forbids
+ */
+int64_t mw_mseal(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t flags,
+                 struct mw_why *why);
+
+/*
  * fork(2): a space that begins as `parent` is. Private pages are shared until
  * one side writes (mirrored ones: accesses); what is not to be inherited is
  * left out or empty, nothing is locked. `id` is the child's mw_config.id.
@@ -449,7 +565,11 @@ int mw_fork(struct mw_space *parent, uint64_t id, struct mw_space **child, struc
 
 /* A call, for mw_would: which one, and its arguments in the order of the call above. */
 struct mw_call {
-    enum mw_call_name { MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP } name;
+    enum mw_call_name {
+        MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP,
+        MW_CALL_MLOCK, MW_CALL_MLOCK2, MW_CALL_MUNLOCK, MW_CALL_MLOCKALL, MW_CALL_MUNLOCKALL,
+        MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL
+    } name;
     uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset */
     const struct mw_file *file; /* mmap's; borrowed */
 };

@@ -46,8 +46,10 @@ static struct mw_object *child_mirror(struct mw_space *child, struct mirror *m)
 
 static bool copy_pages(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v)
 {
-    if (v->flags & (MW_VM_MAYSHARE | MW_VM_WIPEONFORK))
-        return true; /* found again by fault, or not inherited */
+    if (v->flags & MW_VM_WIPEONFORK)
+        return true; /* not inherited */
+    if (v->flags & MW_VM_MAYSHARE) /* found again by fault */
+        return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end);
     if (v->flags & MW_VM_MIRRORED)
         pmap_zap(&parent->pmap, v->start, v->end); /* the index has them */
     else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end))

@@ -44,8 +44,8 @@ static uint64_t huge_bytes(const struct mw_space *s, const struct mw_vma *v)
     return v->flags & MW_VM_HUGETLB ? vma_page(s, v) : 0;
 }
 
-static int check_piece(const struct mw_vma *v, struct mw_range part, uint64_t huge,
-                       struct mw_why *why)
+static int check_piece(const struct mw_space *s, const struct mw_vma *v, struct mw_range part,
+                       uint64_t huge, struct mw_why *why)
 {
     if (v->flags & MW_VM_SEALED)
         return why_at(why, WHY_sealed, v->start, v->end);
@@ -55,6 +55,8 @@ static int check_piece(const struct mw_vma *v, struct mw_range part, uint64_t hu
         return why_at(why, WHY_mremap_dontexpand, v->start, v->end);
     if (huge && ((part.start | part.end) & (huge - 1)))
         return why_at(why, WHY_mremap_huge_align, part.start, part.end);
+    if (pmap_first_guard(&s->pmap, part.start, part.end) < part.end)
+        return why_at(why, WHY_mirror_guarded, part.start, part.end);
     return 0;
 }
 
@@ -70,7 +72,7 @@ static int look_over(const struct mw_space *s, const struct mirror_request *q, s
          c.leaf && tree_at(c)->start < q->old + q->size; c = tree_next(c)) {
         struct mw_range part = piece_of(q, v = tree_at(c));
         uint64_t huge = huge_bytes(s, v), pages = to_pages(s, part.end - part.start);
-        int err = check_piece(v, part, huge, why);
+        int err = check_piece(s, v, part, huge, why);
 
         if (err)
             return err;

@@ -379,10 +379,6 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
     return q->level > 1 ? reserve_huge(s, q, why) : 0;
 }
 
-/* Kinds of memory that are never locked, whatever mlockall asks for. */
-#define NEVER_LOCKED                                                                      \
-    (MW_VM_IO | MW_VM_DONTEXPAND | MW_VM_PFNMAP | MW_VM_MIXEDMAP | MW_VM_HUGETLB | MW_VM_DROPPABLE)
-
 static void commit(struct mw_space *s, struct request *q)
 {
     bool lock_droppable = space_has(s, ROW_DROPPABLE_LOCKED) || space_has(s, ROW_DROPPABLE_LOCKED_AGAIN);

@@ -96,21 +96,10 @@ static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct m
     return recharge(s, v, to_pages(s, at.end - at.start), flags, why);
 }
 
-/* What can't be cut; where only the second cut is refused, the first has been made. */
-static int check_cuts(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why)
-{
-    const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
-    int err = unmap_cuts(s, v, start, end, why);
-
-    if (err && !unmap_cuts(s, v, start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
-        edit_split(s, start);
-    return err;
-}
-
 static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t old,
                       uint64_t flags, struct mw_why *why)
 {
-    int err = flags == old ? 0 : check_cuts(s, start, end, why);
+    int err = flags == old ? 0 : unmap_cut_piece(s, start, end, why);
 
     if (err || flags == old)
         return err;

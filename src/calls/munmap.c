@@ -41,6 +41,16 @@ int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
     return 0;
 }
 
+int unmap_cut_piece(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why)
+{
+    const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+    int err = unmap_cuts(s, v, start, end, why);
+
+    if (err && !unmap_cuts(s, v, start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
+        edit_split(s, start);
+    return err;
+}
+
 static int decide_one(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
                       uint64_t end, struct mw_why *why)
 {

@@ -15,6 +15,12 @@ int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
                struct mw_why *why);
 
 /*
+ * The same for a piece [start, end) of one mapping that is to get other flags;
+ * where only the second cut is refused, the first has been made. Needs EDIT_SPLIT insertions.
+ */
+int unmap_cut_piece(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why);
+
+/*
  * A refusal, `err`, of unmap_decide becomes the call's: Linux may by then have
  * cut the first mapping (a defect, imitated where the space asks). Returns err.
  */

@@ -19,6 +19,22 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
         return (int64_t)mw_brk(s, a[0], why);
     case MW_CALL_MREMAP:
         return mw_mremap(s, a[0], a[1], a[2], a[3], a[4], why);
+    case MW_CALL_MLOCK:
+        return mw_mlock(s, a[0], a[1], why);
+    case MW_CALL_MLOCK2:
+        return mw_mlock2(s, a[0], a[1], a[2], why);
+    case MW_CALL_MUNLOCK:
+        return mw_munlock(s, a[0], a[1], why);
+    case MW_CALL_MLOCKALL:
+        return mw_mlockall(s, a[0], why);
+    case MW_CALL_MUNLOCKALL:
+        return mw_munlockall(s, why);
+    case MW_CALL_MADVISE:
+        return mw_madvise(s, a[0], a[1], a[2], why);
+    case MW_CALL_MSYNC:
+        return mw_msync(s, a[0], a[1], a[2], why);
+    case MW_CALL_MSEAL:
+        return mw_mseal(s, a[0], a[1], a[2], why);
     }
     return why_plain(why, WHY_not_modelled);
 }

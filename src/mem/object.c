@@ -199,3 +199,33 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
     *frame = *slot;
     return OBJECT_OK;
 }
+
+/* One page. An object that is read in has a page of zeros instead. */
+static bool page_empty(struct mw_object *o, uint64_t index)
+{
+    bool is_read = o->ops && o->ops->read;
+    frame_t n = object_peek(o, index), *slot = n || is_read ? index_slot(o, index) : NULL;
+
+    if (!n && !is_read)
+        return true;
+    if (!slot)
+        return false;
+    if (n && (is_read || o->frames->meta[n].refs > 1)) {
+        memset(frame_ptr(o->frames, n), 0, (size_t)1 << frame_shift(o->frames, o->level));
+        return true;
+    }
+    if (n)
+        page_put(o, n);
+    *slot = is_read ? page_new(o, false) : 0;
+    return *slot || !is_read;
+}
+
+bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages)
+{
+    uint32_t shift = frame_shift(o->frames, o->level);
+
+    for (uint64_t i = first; i < first + pages && i <= UINT64_MAX >> shift; i++)
+        if (i << shift < o->size && !page_empty(o, i))
+            return false;
+    return true;
+}

@@ -39,6 +39,12 @@ bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages);
  */
 bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages);
 
+/*
+ * Makes `pages` pages from `first` on read zero, for all who map them: gives
+ * back those that nobody maps. False: no memory for it.
+ */
+bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages);
+
 /* Page `index` if it is there already, else 0. */
 frame_t object_peek(const struct mw_object *o, uint64_t index);
 

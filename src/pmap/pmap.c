@@ -240,20 +240,29 @@ static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level)
     --*in_use(pm, n);
 }
 
-static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end)
+/* Which entries a walk drops. */
+enum zap { ZAP_ALL, ZAP_PAGES, ZAP_GUARDS };
+
+static bool zaps(enum zap which, pte_t e)
+{
+    return which == ZAP_ALL || (which == ZAP_GUARDS) == ((e & PTE_GUARD) != 0);
+}
+
+static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, enum zap which)
 {
     pte_t *t = table(pm, n);
     uint32_t last = entry_index(pm, end - 1, 1);
 
     for (uint32_t i = entry_index(pm, va, 1); i <= last; i++)
-        if (pte_used(t[i]))
+        if (pte_used(t[i]) && zaps(which, t[i]))
             zap_entry(pm, n, &t[i], 1);
 }
 
-static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end)
+static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                      enum zap which)
 {
     if (level == 1) {
-        zap_leaves(pm, n, va, end);
+        zap_leaves(pm, n, va, end, which);
         return;
     }
     for (uint64_t next; va < end; va = next) {
@@ -263,23 +272,73 @@ static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, u
         if (!pte_used(*e))
             continue;
         if (!is_table(*e, level)) {
-            zap_entry(pm, n, e, level);
+            if (zaps(which, *e))
+                zap_entry(pm, n, e, level);
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
         } else {
-            zap_table(pm, pte_frame(pm, *e), level - 1, va, next);
+            zap_table(pm, pte_frame(pm, *e), level - 1, va, next, which);
             unlink_empty(pm, n, e);
         }
     }
 }
 
-void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end)
+static void zap_range(struct pmap *pm, uint64_t start, uint64_t end, enum zap which)
 {
     if (!pm->frames)
         return;
     end = min_u64(end, pmap_reach(pm));
     if (start < end)
-        zap_table(pm, pm->root, pm->levels, start, end);
+        zap_table(pm, pm->root, pm->levels, start, end, which);
+}
+
+void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end)
+{
+    zap_range(pm, start, end, ZAP_ALL);
+}
+
+void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end)
+{
+    zap_range(pm, start, end, ZAP_PAGES);
+}
+
+void pmap_unguard(struct pmap *pm, uint64_t start, uint64_t end)
+{
+    zap_range(pm, start, end, ZAP_GUARDS);
+}
+
+bool pmap_guard(struct pmap *pm, uint64_t va)
+{
+    frame_t zero = pm->frames->zero;
+
+    frame_get(pm->frames, zero);
+    if (pmap_enter(pm, va, zero, PTE_HELD | PTE_GUARD, 1))
+        return true;
+    frame_put(pm->frames, zero);
+    return false;
+}
+
+static uint64_t first_guard(const struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t e = table(pm, n)[entry_index(pm, va, level)];
+        uint64_t found;
+
+        next = entry_end(pm, va, end, level);
+        if (!pte_used(e))
+            continue;
+        if (e & PTE_GUARD && !is_table(e, level))
+            return va;
+        found = is_table(e, level) ? first_guard(pm, pte_frame(pm, e), level - 1, va, next) : next;
+        if (found < next)
+            return found;
+    }
+    return end;
+}
+
+uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end)
+{
+    return pm->frames && start < end ? first_guard(pm, pm->root, pm->levels, start, end) : end;
 }
 
 pte_t pmap_grant(uint64_t vm_flags)
@@ -298,9 +357,9 @@ pte_t pmap_grant(uint64_t vm_flags)
 /* An entry cut down to what `grant` allows. */
 static pte_t entry_protect(pte_t e, pte_t grant)
 {
-    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS);
+    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS | PTE_GUARD);
 
-    if (!grant)
+    if (!grant || (e & PTE_GUARD))
         return keep | PTE_HELD;
     return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & PTE_NX);
 }
@@ -603,6 +662,15 @@ static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t l
 bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
 {
     return !src->frames || fork_table(dst, src, src->root, src->levels, start, end);
+}
+
+bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end)
+{
+    for (start = pmap_first_guard(src, start, end); start < end;
+         start = pmap_first_guard(src, start + (1ull << src->page_shift), end))
+        if (!pmap_guard(dst, start))
+            return false;
+    return true;
 }
 
 /* ---- the checker ---------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ typedef uint64_t pte_t;
 #define PTE_A 0x20ull        /* accessed */
 #define PTE_D 0x40ull        /* dirty */
 #define PTE_PS 0x80ull       /* a leaf above the lowest level */
+#define PTE_GUARD 0x100ull   /* with PTE_HELD and the zero frame: no access passes (madvise) */
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
 #define PTE_COW 0x400ull     /* somebody else's frame too: a write copies it first */
 #define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
@@ -72,6 +73,16 @@ void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint
  */
 void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end);
 
+/* The same, but guards stay; and only they go. */
+void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end);
+void pmap_unguard(struct pmap *pm, uint64_t start, uint64_t end);
+
+/* Puts a guard in the place of the page at `va`. False: no memory. */
+bool pmap_guard(struct pmap *pm, uint64_t va);
+
+/* The first guard in [start, end); `end`: there is none. */
+uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end);
+
 /* What a leaf entry may grant for a VMA's flags; 0: nothing (PROT_NONE). */
 pte_t pmap_grant(uint64_t vm_flags);
 
@@ -109,6 +120,9 @@ void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end
 
 /* Copies [start, end) to `dst` at the same addresses; both copy on write from now on. False: no memory. */
 bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
+
+/* The guards only. False: no memory. */
+bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
 
 /* Gives reserved tables back. */
 void pmap_unreserve(struct pmap *pm);

@@ -62,9 +62,7 @@ static bool stack_grow(struct mw_space *s, uint64_t addr)
     v = *tree_at(c);
     if (!stack_is_granted(s, &v, start))
         return false;
-    edit_extend_down(s, v.start, start);
-    if (v.flags & MW_VM_LOCKED)
-        fault_populate(s, start, v.start);
+    edit_extend_down(s, v.start, start); /* locked or not: the other pages come as they are accessed */
     return true;
 }
 
@@ -223,12 +221,24 @@ static enum mw_fault_result fault_mirror(const struct access *a)
 
 static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)
 {
+    if (*entry & PTE_GUARD)
+        return MW_FAULT_SEGV_MAPERR;
     if (!(*entry & PTE_P)) /* held through PROT_NONE */
         *entry = (*entry & ~(pte_t)PTE_HELD) | (a->grant & ~PTE_W);
     if (a->write && !(*entry & PTE_W))
         return vma(a)->flags & MW_VM_MIRRORED ? fault_mirror(a) : fault_write(a, entry);
     *entry |= a->write ? PTE_A | PTE_D : PTE_A;
     return MW_FAULT_OK;
+}
+
+/* That memory can't be executed the CPU finds when the page is there: a guard comes first. */
+static enum mw_fault_result refused(const struct mw_space *s, const struct access *a, uint64_t addr,
+                                    uint32_t access)
+{
+    const pte_t *e = access & MW_ACCESS_EXEC ? pmap_find(&s->pmap, addr, NULL) : NULL;
+
+    return e && (*e & PTE_GUARD) && allowed(vma(a)->flags, MW_ACCESS_READ) ? MW_FAULT_SEGV_MAPERR
+                                                                           : MW_FAULT_SEGV_ACCERR;
 }
 
 enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t access)
@@ -243,7 +253,7 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
         a.c = tree_find(&s->tree, addr);
     }
     if (!allowed(vma(&a)->flags, access))
-        return MW_FAULT_SEGV_ACCERR;
+        return refused(s, &a, addr, access);
     a.grant = pmap_grant(vma(&a)->flags);
     a.level = vma_level(vma(&a));
     a.addr = addr & ~(uint64_t)(page_bytes(&a) - 1);
@@ -268,36 +278,88 @@ enum mw_fault_result mw_fault(struct mw_space *s, uint64_t addr, uint32_t access
     return r;
 }
 
-/* What populating does to a space without pages: writable private memory is touched. */
-static void touch_populated(struct mw_space *s, uint64_t start, uint64_t end)
-{
-    for (struct cursor c = tree_find(&s->tree, start); c.leaf && tree_at(c)->start < end;
-         c = tree_next(c)) {
-        uint64_t flags = tree_at(c)->flags;
+/* ---- populating ---------------------------------------------------------------------- */
 
-        if (!allowed(flags, MW_ACCESS_READ) || (flags & MW_VM_LOCKONFAULT))
-            return;
-        if ((flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE)
-            edit_touch(s, c);
+/* Where in [at, end) of `v` its object ends, for a space without pages. */
+static uint64_t object_end(const struct mw_space *s, const struct mw_vma *v, uint64_t at, uint64_t end)
+{
+    uint64_t size = v->object && !is_anonymous(v) ? round_up(s, v->object->size) : UINT64_MAX;
+
+    if (size == 0 && v->object->size) /* of all 2^64 bytes */
+        return end;
+    if (size <= v->offset)
+        return at;
+    return max_u64(at, min_u64(end, add_ceil(v->start, size - v->offset)));
+}
+
+/* What it does to a space without pages: private memory that is written is touched. */
+static enum mw_fault_result touch_pages(struct mw_space *s, struct cursor c, uint64_t *at,
+                                        uint64_t end, uint32_t access)
+{
+    if (!allowed(tree_at(c)->flags, access))
+        return MW_FAULT_SEGV_ACCERR;
+    if (access & MW_ACCESS_WRITE)
+        edit_touch(s, c);
+    *at = object_end(s, tree_at(c), *at, end);
+    return *at < end ? MW_FAULT_BUS_ADRERR : MW_FAULT_OK;
+}
+
+enum mw_fault_result fault_pages(struct mw_space *s, uint64_t *at, uint64_t end, uint32_t access)
+{
+    struct cursor c = tree_find(&s->tree, *at);
+    enum mw_fault_result r = MW_FAULT_OK;
+
+    if (!s->pmap.frames)
+        return touch_pages(s, c, at, end, access);
+    while (*at < end) {
+        r = fault_page(s, *at, access);
+        if (r != MW_FAULT_OK)
+            break;
+        *at += page_size(s);
     }
+    return r;
+}
+
+/* A mapping's pages, if it is of a kind that is populated. */
+static enum mw_fault_result populate_part(struct mw_space *s, uint64_t *at, uint64_t end,
+                                          uint64_t flags)
+{
+    bool copies = (flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE;
+
+    if (flags & (MW_VM_LOCKONFAULT | MW_VM_IO | MW_VM_PFNMAP))
+        return MW_FAULT_OK;
+    return fault_pages(s, at, end, copies ? MW_ACCESS_WRITE : MW_ACCESS_READ);
+}
+
+enum mw_fault_result fault_populate_range(struct mw_space *s, uint64_t *at, uint64_t end)
+{
+    for (uint64_t next; *at < end; *at = next) {
+        const struct mw_vma *v = tree_at(tree_find(&s->tree, *at));
+        enum mw_fault_result r;
+
+        if (!v || v->start >= end)
+            break;
+        *at = max_u64(*at, v->start);
+        next = min_u64(v->end, end);
+        r = populate_part(s, at, next, v->flags);
+        if (r != MW_FAULT_OK)
+            return r;
+    }
+    return MW_FAULT_OK;
 }
 
 void fault_populate(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    if (!s->pmap.frames) {
-        touch_populated(s, start, end);
-        return;
-    }
-    for (uint64_t at = start; at < end; at += page_size(s)) {
-        const struct mw_vma *v = tree_at(tree_find(&s->tree, at));
-        uint32_t access = MW_ACCESS_READ;
+    while (start < end) {
+        const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+        uint64_t next;
 
-        if (!v || v->start > at || (v->flags & MW_VM_LOCKONFAULT))
+        if (!v || v->start >= end)
             return;
-        if ((v->flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE)
-            access = MW_ACCESS_WRITE;
-        if (fault_page(s, at, access) != MW_FAULT_OK)
-            return;
+        start = max_u64(start, v->start);
+        next = min_u64(v->end, end);
+        populate_part(s, &start, next, v->flags);
+        start = next;
     }
 }
 

@@ -17,6 +17,12 @@ struct account_sum {
 /* Is private writable memory, which RLIMIT_DATA counts? */
 bool account_is_data(uint64_t flags);
 
+/* Kinds of memory that are what the kernel made them; no call merges, cuts or locks them as others. */
+#define SPECIAL (MW_VM_IO | MW_VM_DONTEXPAND | MW_VM_PFNMAP | MW_VM_MIXEDMAP)
+
+/* Kinds of memory that are never locked, whatever asks for it. */
+#define NEVER_LOCKED (SPECIAL | MW_VM_HUGETLB | MW_VM_DROPPABLE)
+
 /* Does memory of these flags have to be promised (VM_ACCOUNT)? */
 bool account_is_charged(uint64_t flags);
 

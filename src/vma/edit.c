@@ -309,13 +309,19 @@ void edit_mirror(struct mw_space *s, uint64_t start, uint64_t end, struct mw_obj
     tree_set(c, &v);
 }
 
-void edit_touch(struct mw_space *s, struct cursor c)
+void edit_identify(struct mw_space *s, struct cursor c)
 {
     struct cursor prev = tree_prev(&s->tree, c), next = tree_next(c);
     struct mw_vma v = *tree_at(c);
 
-    if (v.anon || (v.flags & (MW_VM_SHARED | MW_VM_MIRRORED)))
+    if (v.anon)
         return;
     v.anon = anon_identity(s, tree_at(prev), &v, tree_at(next));
     tree_set(c, &v);
+}
+
+void edit_touch(struct mw_space *s, struct cursor c)
+{
+    if (!(tree_at(c)->flags & (MW_VM_SHARED | MW_VM_MIRRORED)))
+        edit_identify(s, c);
 }

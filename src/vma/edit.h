@@ -68,4 +68,7 @@ void edit_mirror(struct mw_space *s, uint64_t start, uint64_t end, struct mw_obj
 /* Gives the private VMA at `c` an identity, if it has none. */
 void edit_touch(struct mw_space *s, struct cursor c);
 
+/* The same for a VMA of any kind. */
+void edit_identify(struct mw_space *s, struct cursor c);
+
 #endif

@@ -278,7 +278,7 @@ static void make_episode(struct episode *e, uint64_t seed, uint64_t number, int 
 
 static void one_op(struct world *w, struct op *o)
 {
-    static const uint64_t advice[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP };
+    static const uint64_t advice[] = { MW_MADV_DONTFORK, MW_MADV_DONTDUMP };
     switch (o->kind) {
     case OP_MMAP:
         do_mmap(w, o->addr, o->len, o->prot, o->flags, o->file, o->more);

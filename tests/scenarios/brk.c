@@ -156,7 +156,7 @@ SCENARIO(brk_limit_as)
 SCENARIO(brk_locked)
 {
     heap(w, 1);
-    w->ops->future(w, MW_FUTURE_LOCK);
+    lock_all(w, MW_MCL_FUTURE);
     heap(w, 3);
     lay(w);
     flags_of(w, HEAP_PAGE + 1);

@@ -59,9 +59,9 @@ static void put_neighbour(struct world *w, enum neighbour kind, int64_t page, in
     if (kind == EXECUTABLE)
         protect(w, page, 2, RX);
     if (kind == NO_FORK)
-        advise(w, page, 2, MW_VM_DONTCOPY);
+        advise(w, page, 2, MW_MADV_DONTFORK);
     if (kind == NO_DUMP)
-        advise(w, page, 2, MW_VM_DONTDUMP);
+        advise(w, page, 2, MW_MADV_DONTDUMP);
 }
 
 /* Neighbours at [8,10) and [12,14), room at [10,12). */
@@ -248,7 +248,7 @@ SCENARIO(merge_identity_conditions)
             anon(w, 3, 1, RWX);
         if (how == 4) {
             anon(w, 2, 2, RW);
-            advise(w, 2, 2, MW_VM_DONTDUMP);
+            advise(w, 2, 2, MW_MADV_DONTDUMP);
         }
         if (how == 5) {
             anon(w, 12, 2, RW);

@@ -479,12 +479,12 @@ SCENARIO(mmap_locked_limit)
 SCENARIO(mmap_future)
 {
     anon(w, 0, 2, RW);
-    w->ops->future(w, MW_FUTURE_LOCK);
+    lock_all(w, MW_MCL_FUTURE);
     anon(w, 4, 2, RW);
     flags_of(w, 0);
     flags_of(w, 4);
     present(w, 4, 2);
-    w->ops->future(w, MW_FUTURE_LOCK | MW_FUTURE_ONFAULT);
+    lock_all(w, MW_MCL_FUTURE | MW_MCL_ONFAULT);
     anon(w, 8, 2, RW);
     flags_of(w, 8);
     present(w, 8, 2);
@@ -498,7 +498,7 @@ SCENARIO(mmap_future)
 SCENARIO(mmap_future_limit)
 {
     limit(w, MW_LIMIT_MEMLOCK, 3);
-    w->ops->future(w, MW_FUTURE_LOCK);
+    lock_all(w, MW_MCL_FUTURE);
     drop_privileges(w);
     anon(w, 0, 4, RW);
     anon(w, 0, 3, RW);
@@ -709,7 +709,7 @@ SCENARIO(mmap_over_sealed)
 SCENARIO(mmap_droppable_under_mlockall)
 {
     do_mmap(w, at(0), 4 * PAGE, RW, MW_MAP_DROPPABLE | ANON | FIXED, NO_FILE, 0);
-    w->ops->future(w, MW_FUTURE_LOCK | MW_FUTURE_ONFAULT);
+    lock_all(w, MW_MCL_FUTURE | MW_MCL_ONFAULT);
     do_mmap(w, at(1), PAGE, RW, MW_MAP_DROPPABLE | ANON | FIXED, NO_FILE, 0);
     lay(w);
     count(w);

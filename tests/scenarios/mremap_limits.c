@@ -293,7 +293,7 @@ SCENARIO(mremap_J01_locked_populates)
 /* ONFAULT does not populate */
 SCENARIO(mremap_J05_onfault)
 {
-    w->ops->future(w, MW_FUTURE_LOCK | MW_FUTURE_ONFAULT);
+    lock_all(w, MW_MCL_FUTURE | MW_MCL_ONFAULT);
     anon(w, 0, 2, RW);
     touch(w, 0, 1);
     move(w, 0, 2, 5, 0, 0);
@@ -309,7 +309,7 @@ SCENARIO(mremap_J05_onfault)
 SCENARIO(mremap_J07_future)
 {
     anon(w, 0, 2, RW);
-    w->ops->future(w, MW_FUTURE_LOCK);
+    lock_all(w, MW_MCL_FUTURE);
     move(w, 0, 2, 4, 0, 0);
     flags_of(w, 0);
     present(w, 0, 4);

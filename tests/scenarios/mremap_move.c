@@ -382,11 +382,11 @@ SCENARIO(mremap_L48_odd_protections)
 /* fixed flags travel (MREMAP-23) */
 SCENARIO(mremap_L20_flags_travel)
 {
-    static const uint64_t flags[] = { MW_VM_DONTCOPY, MW_VM_WIPEONFORK, MW_VM_DONTDUMP,
-                                      MW_VM_SEQ_READ, MW_VM_RAND_READ };
+    static const uint64_t advice[] = { MW_MADV_DONTFORK, MW_MADV_WIPEONFORK, MW_MADV_DONTDUMP,
+                                       MW_MADV_SEQUENTIAL, MW_MADV_RANDOM };
     for (int i = 0; i < 5; i++) {
         anon(w, 0, 4, RW);
-        advise(w, 0, 4, flags[i]);
+        advise(w, 0, 4, advice[i]);
         move(w, 0, 4, 4, FIX, 10 + 6 * i);
         flags_of(w, 10 + 6 * i);
         anon(w, 14 + 6 * i, 1, RW);

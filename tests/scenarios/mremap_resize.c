@@ -255,7 +255,7 @@ SCENARIO(mremap_grow_keeps_flags)
     mapped(w, 10, 2, RW, PRIV | ANON | MW_MAP_NORESERVE);
     mapped(w, 20, 2, RW, PRIV | ANON | MW_MAP_STACK);
     anon(w, 30, 2, RW);
-    advise(w, 30, 2, MW_VM_DONTDUMP);
+    advise(w, 30, 2, MW_MADV_DONTDUMP);
     for (int i = 0; i < 40; i += 10) {
         move(w, i, 2, 4, 0, 0);
         flags_of(w, i + 3);

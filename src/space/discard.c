@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* discard.c - pages that are given up while their mapping stays. */
+#include "space/discard.h"
+
+#include "space/huge.h"
+
+/* Guards stay. */
+static void zap(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    pmap_drop(&s->pmap, start, end);
+    space_flush(s, start, end);
+}
+
+/* Takes [offset, end) of the object out of every mapping of this space. */
+static void zap_object(struct mw_space *s, const struct mw_object *o, uint64_t offset, uint64_t end,
+                       uint64_t only)
+{
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c)) {
+        const struct mw_vma *v = tree_at(c);
+        uint64_t last = v->offset + (v->end - v->start);
+        uint64_t low = max_u64(v->offset, offset), high = min_u64(last, end);
+
+        if (v->object == o && low < high && (v->flags & only) == only)
+            zap(s, v->start + (low - v->offset), v->start + (high - v->offset));
+    }
+}
+
+/*
+ * A mapping's own huge pages, which it has set aside again once they are
+ * dropped: those that are its alone, and those that a child has too.
+ */
+struct own_huge {
+    uint64_t alone, shared;
+};
+
+static struct own_huge own_huge(const struct mw_space *s, const struct mw_vma *v, struct mw_range at)
+{
+    struct own_huge own = { 0 };
+
+    for (uint64_t a = at.start; a < at.end && huge_is_promised(v); a += vma_page(s, v)) {
+        const pte_t *e = pmap_find(&s->pmap, a, NULL);
+        frame_t n = e ? pte_frame(&s->pmap, *e) : 0;
+
+        if (!n || huge_is_files(s, v, a, n))
+            continue;
+        if (s->pmap.frames->meta[n].refs > 1)
+            own.shared++;
+        else
+            own.alone++;
+    }
+    return own;
+}
+
+bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range at)
+{
+    uint64_t offset = v->offset + (at.start - v->start), bytes = at.end - at.start;
+    struct own_huge own;
+
+    if (!s->pmap.frames)
+        return true;
+    if (v->flags & MW_VM_MIRRORED) {
+        zap_object(s, v->object, offset, offset + bytes, 0);
+        pmap_zap(&mirror_of(v->object)->index, offset, offset + bytes);
+        return true;
+    }
+    own = own_huge(s, v, at);
+    if (!frame_promise(s->pmap.frames, vma_level(v), own.shared))
+        return false;
+    zap(s, at.start, at.end);
+    return frame_promise(s->pmap.frames, vma_level(v), own.alone);
+}
+
+bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range at)
+{
+    uint64_t offset = v->offset + (at.start - v->start), bytes = at.end - at.start;
+    uint32_t shift = frame_shift_of(s->cfg.page_shift, vma_level(v));
+
+    if (!s->pmap.frames)
+        return true;
+    zap_object(s, v->object, offset, offset + bytes, MW_VM_MAYSHARE);
+    return !v->object->frames || object_empty(v->object, offset >> shift, bytes >> shift);
+}
+
+bool discard_behind_guards(struct mw_space *s, struct mw_range *at)
+{
+    if (!s->pmap.frames)
+        return true;
+    space_flush(s, at->start, at->end);
+    for (; at->start < at->end; at->start += page_size(s))
+        if (!pmap_guard(&s->pmap, at->start))
+            return false;
+    return true;
+}
+
+void discard_guards(struct mw_space *s, struct mw_range at)
+{
+    pmap_unguard(&s->pmap, at.start, at.end);
+}
