@@ -94,7 +94,33 @@ struct action {
     uint64_t start, end, offset;
     const struct backing *behind;
     int prot, flags;
+    uint64_t marks; /* MW_VM_...: locks and advice */
+    bool relock;    /* PROTECT: the locks are to be set too */
 };
+
+#define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
+
+/* What a mapping made anew is advised of once more. */
+static const struct {
+    uint64_t mark;
+    int advice;
+} advised[] = {
+    { MW_VM_RAND_READ, MADV_RANDOM },     { MW_VM_SEQ_READ, MADV_SEQUENTIAL },
+    { MW_VM_DONTCOPY, MADV_DONTFORK },    { MW_VM_WIPEONFORK, MADV_WIPEONFORK },
+    { MW_VM_MERGEABLE, MADV_MERGEABLE },  { MW_VM_DONTDUMP, MADV_DONTDUMP },
+    { MW_VM_HUGEPAGE, MADV_HUGEPAGE },    { MW_VM_NOHUGEPAGE, MADV_NOHUGEPAGE },
+};
+
+enum { ADVISED = sizeof advised / sizeof advised[0] };
+
+static uint64_t marks_of(const struct mw_vma *v)
+{
+    uint64_t marks = v->flags & LOCKS;
+
+    for (size_t i = 0; i < ADVISED; i++)
+        marks |= v->flags & advised[i].mark;
+    return marks;
+}
 
 static int prot_of(const struct mw_vma *v) { return (int)(v->flags & 7); }
 
@@ -103,7 +129,26 @@ static int flags_of(const struct mw_vma *v)
     const struct backing *b = backing_of(v);
     int kind = !b ? MAP_PRIVATE | MAP_ANONYMOUS : b->keeps ? MAP_PRIVATE : MAP_SHARED;
 
-    return kind | (v->flags & MW_VM_NORESERVE ? MAP_NORESERVE : 0);
+    return kind | (v->flags & MW_VM_NORESERVE ? MAP_NORESERVE : 0) |
+           ((v->flags & LOCKS) == MW_VM_LOCKED ? MAP_LOCKED : 0);
+}
+
+int mw_live_lock(uint64_t start, uint64_t end, uint64_t locks)
+{
+    int how = locks & MW_VM_LOCKONFAULT ? HOST_LOCK_ONFAULT : locks ? HOST_LOCK : HOST_UNLOCK;
+
+    return mw_hostcall.lock(host_at(start), (size_t)(end - start), how) ? -errno : 0;
+}
+
+static int advise(const struct action *a)
+{
+    if ((a->marks & LOCKS) == LOCKS && mw_live_lock(a->start, a->end, LOCKS))
+        return -errno;
+    for (size_t i = 0; i < ADVISED; i++)
+        if ((a->marks & advised[i].mark) &&
+            mw_hostcall.advise(host_at(a->start), (size_t)(a->end - a->start), advised[i].advice))
+            return -errno;
+    return 0;
 }
 
 static int map(const struct action *a)
@@ -111,7 +156,16 @@ static int map(const struct action *a)
     void *r = mw_hostcall.map(host_at(a->start), (size_t)(a->end - a->start), a->prot,
                               a->flags | MAP_FIXED, a->behind ? a->behind->fd : -1,
                               a->behind ? (off_t)a->offset : 0);
-    return r == MAP_FAILED ? -errno : 0;
+    if (r == MAP_FAILED)
+        return -errno;
+    return a->marks ? advise(a) : 0;
+}
+
+static int protect(const struct action *a)
+{
+    if (mw_hostcall.protect(host_at(a->start), (size_t)(a->end - a->start), a->prot))
+        return -errno;
+    return a->relock ? mw_live_lock(a->start, a->end, a->marks & LOCKS) : 0;
 }
 
 static int perform(const struct action *a)
@@ -120,8 +174,7 @@ static int perform(const struct action *a)
     case KEEP:
         return 0;
     case PROTECT:
-        return mw_hostcall.protect(host_at(a->start), (size_t)(a->end - a->start), a->prot) ? -errno
-                                                                                        : 0;
+        return protect(a);
     default:
         return map(a);
     }
@@ -150,12 +203,14 @@ static struct action action_at(const struct mw_vma *from, const struct mw_vma *t
     a.prot = prot_of(to);
     a.flags = flags_of(to);
     a.behind = backing_of(to);
+    a.marks = marks_of(to);
+    a.relock = !from || ((from->flags ^ to->flags) & LOCKS);
     if (force)
         a.what = is_carried(to) ? PROTECT : MAP;
     else if (!from || !same_pages(from, to, addr))
         a.what = MAP;
     else
-        a.what = prot_of(from) == a.prot ? KEEP : PROTECT;
+        a.what = prot_of(from) == a.prot && !a.relock ? KEEP : PROTECT;
     return a;
 }
 
@@ -163,7 +218,8 @@ static bool continues(const struct action *a, const struct action *b)
 {
     if (a->what == RESERVE && b->what == RESERVE)
         return true;
-    if (a->what != b->what || a->end != b->start || a->prot != b->prot)
+    if (a->what != b->what || a->end != b->start || a->prot != b->prot || a->marks != b->marks ||
+        a->relock != b->relock)
         return false;
     return a->what < MAP || (a->flags == b->flags && a->behind == b->behind &&
                              (!a->behind || a->offset + (a->end - a->start) == b->offset));
@@ -296,11 +352,34 @@ static int move_and_fill(const struct mw_vma *v, uint64_t to)
     return err;
 }
 
-static int move_one(const struct mw_vma *v, uint64_t to)
+static int move_unlocked(const struct mw_vma *v, uint64_t to)
 {
     int err = remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
 
-    return err == -EINVAL ? move_and_fill(v, to) : err;
+    return err == -EINVAL && is_carried(v) ? move_and_fill(v, to) : err;
+}
+
+/* What lies where pages come back to, or have come from, is put right by the caller. */
+static int move_back(struct moved m)
+{
+    int err = remap(m.to, m.from, m.bytes, MREMAP_DONTUNMAP);
+
+    return err == -EINVAL ? remap(m.to, m.from, m.bytes, 0) : err;
+}
+
+/* Locks are taken off meanwhile: Linux 6.16 to 7.0 would count those of what stays for ever. */
+static int move_one(const struct mw_vma *v, uint64_t to)
+{
+    uint64_t locks = v->flags & LOCKS, bytes = v->end - v->start;
+    int err = locks ? mw_live_lock(v->start, v->end, 0) : 0;
+
+    if (!err)
+        err = move_unlocked(v, to);
+    if (!err && locks && (err = mw_live_lock(to, to + bytes, locks)) != 0)
+        move_back((struct moved){ v->start, to, bytes });
+    if (err && locks)
+        mw_live_lock(v->start, v->end, locks);
+    return err;
 }
 
 /* The host may have several mappings where the space has one: then by halves. */
@@ -330,19 +409,17 @@ static int move_parts(const struct mw_vma *v, uint64_t to, uint64_t page, struct
 int mw_live_move(const struct mw_vma *v, uint64_t to, struct journal *journal)
 {
     if (!is_carried(v)) /* its pages are elsewhere as well */
-        return remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
+        return move_one(v, to);
     return move_parts(v, to, (uint64_t)sysconf(_SC_PAGESIZE), journal);
 }
 
-/* What lies where pages come back to, or have come from, is put right by the caller. */
 void mw_journal_undo(struct journal *j)
 {
     while (j->count) {
         const struct moved *m = &j->moved[--j->count];
-        int err = -ENOMEM;
 
-        for (int tries = 4; err && tries; tries--)
-            if ((err = remap(m->to, m->from, m->bytes, MREMAP_DONTUNMAP)) == -EINVAL)
-                err = remap(m->to, m->from, m->bytes, 0);
+        mw_live_lock(m->to, m->to + m->bytes, 0);
+        for (int tries = 4; move_back(*m) && tries; tries--)
+            continue;
     }
 }

@@ -18,6 +18,11 @@ static void *map(void *at, size_t size, int prot, int flags, int fd, off_t offse
     return mmap(at, size, prot, flags, fd, offset);
 }
 
+static int lock(void *at, size_t size, int how)
+{
+    return how == HOST_UNLOCK ? munlock(at, size) : how == HOST_LOCK ? mlock(at, size) : mlock2(at, size, 1 /* ONFAULT */);
+}
+
 static int punch(int fd, off_t start, off_t size)
 {
     return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, size);
@@ -31,7 +36,9 @@ struct mw_hostcall mw_hostcall = {
     .map = map,
     .unmap = munmap,
     .protect = mprotect,
+    .lock = lock,
     .advise = madvise,
+    .sync = msync,
     .remap = remap,
     .write = pwrite,
     .punch = punch,

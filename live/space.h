@@ -135,6 +135,9 @@ int mw_live_apply(const struct layout *from, const struct layout *to);
 int mw_live_map(const struct mw_vma *v);
 int mw_live_reserve(uint64_t start, uint64_t end);
 
+/* `locks`: MW_VM_LOCKED, perhaps with _LOCKONFAULT, or 0. */
+int mw_live_lock(uint64_t start, uint64_t end, uint64_t locks);
+
 /* The same as mw_live_apply, whatever they are; carried pages are where `to` has them. */
 int mw_live_force(const struct layout *to);
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "hostcall.h"
-#include "space.h"
+#include "transaction.h"
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mw_live *list;
@@ -173,9 +173,31 @@ static void change_over(struct mw_live *l)
     mw_layout_free(&all);
 }
 
+/* The next mapping that MADV_DONTFORK keeps from a child. */
+static bool next_left_out(const struct mw_live *l, struct mw_vma *v)
+{
+    for (uint64_t a = l->range.start; mw_find_vma(l->space, a, v); a = v->end)
+        if (v->flags & MW_VM_DONTCOPY)
+            return true;
+    return false;
+}
+
+static void leave_out(struct mw_live *l)
+{
+    struct mw_vma v;
+
+    while (next_left_out(l, &v)) {
+        mw_slot_count(&v, false);
+        mw_live_reserve(v.start, v.end);
+        if (mw_munmap(l->space, v.start, v.end - v.start, NULL))
+            return; /* no memory for it */
+    }
+}
+
 static void in_child(void)
 {
     for (struct mw_live *l = list; l; l = l->next) {
+        leave_out(l);
         if (l->fork == MW_LIVE_FORK_NOTHING)
             forget_all(l);
         else if (l->fork == MW_LIVE_FORK_COPY)

@@ -72,7 +72,7 @@ struct mw_range mw_live_range(const struct mw_live *live);
 /*
  * mmap(2) of anonymous memory, in the range. `flags` as mmap's: MW_MAP_PRIVATE
  * or _SHARED, MW_MAP_ANONYMOUS, perhaps _FIXED, _FIXED_NOREPLACE, _POPULATE,
- * _NORESERVE, and _HUGETLB with 2 MiB (or 0) or 1 GiB as its size. Private and
+ * _NORESERVE, _LOCKED, and _HUGETLB with 2 MiB (or 0) or 1 GiB as its size. Private and
  * shared differ in what MREMAP_DONTUNMAP leaves (nothing, or the pages) and in
  * what mw_live_config.private_memory says; what a forked child has is said by
  * mw_live_config.fork for both. Errors: EOPNOTSUPP (other flags), EINVAL (a
@@ -108,8 +108,32 @@ int64_t mw_live_mprotect(struct mw_live *live, void *addr, uint64_t length, uint
 int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, uint64_t new_size,
                        uint64_t flags, void *new_addr, struct mw_why *why);
 
-/* Drops the pages of [addr, addr + length), at all their addresses: they read zero, a file's as the file. EINVAL, ENOMEM (a hole). */
+/*
+ * mlock2(2) and munlock(2). EPERM, ENOMEM, EAGAIN as the host has them; a call
+ * that fails has locked nothing.
+ */
+int64_t mw_live_mlock(struct mw_live *live, void *addr, uint64_t length, uint64_t flags,
+                      struct mw_why *why);
+int64_t mw_live_munlock(struct mw_live *live, void *addr, uint64_t length, struct mw_why *why);
+
+/*
+ * madvise(2). What sets a flag of the mapping stays with it when it moves. DONTNEED
+ * and FREE drop the pages of private memory at all their addresses, REMOVE those of
+ * shared memory too. EINVAL: advice that is not of mapwright.h's list, and
+ * MADV_COLLAPSE, _HWPOISON and _GUARD_...; what mw_madvise refuses (locked, of
+ * another kind), and what the host does. ENOMEM: a hole, and nothing is done.
+ */
+int64_t mw_live_madvise(struct mw_live *live, void *addr, uint64_t length, uint64_t advice,
+                        struct mw_why *why);
+
+/* Drops the pages of [addr, addr + length), locked or not, at all their addresses: they read zero,
+   a file's as the file. EINVAL; ENOMEM: a hole, and nothing is done. */
 int64_t mw_live_discard(struct mw_live *live, void *addr, uint64_t length);
+
+/* msync(2), of mapped files; mincore(2), whose bytes are the host's. Errors as theirs. */
+int64_t mw_live_msync(struct mw_live *live, void *addr, uint64_t length, uint64_t flags,
+                      struct mw_why *why);
+int64_t mw_live_mincore(struct mw_live *live, void *addr, uint64_t length, unsigned char *vec);
 
 struct mw_live_stats {
     uint64_t mapped;    /* bytes that have an address, each address counted */

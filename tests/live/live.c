@@ -58,9 +58,17 @@ static int t_protect(void *at, size_t size, int prot)
 {
     return turn() ? -1 : real.protect(at, size, prot);
 }
+static int t_lock(void *at, size_t size, int how)
+{
+    return turn() ? -1 : real.lock(at, size, how);
+}
 static int t_advise(void *at, size_t size, int advice)
 {
     return turn() ? -1 : real.advise(at, size, advice);
+}
+static int t_sync(void *at, size_t size, int flags)
+{
+    return turn() ? -1 : real.sync(at, size, flags);
 }
 static void *t_remap(void *at, size_t size, size_t new_size, int flags, void *to)
 {
@@ -82,7 +90,7 @@ void fail_from(unsigned n, int err, bool all)
         real = mw_hostcall;
     /* unmapping what is one's own does not fail */
     mw_hostcall = (struct mw_hostcall){t_alloc, t_resize, t_memfd, t_truncate, t_map,
-                                       real.unmap, t_protect, t_advise, t_remap, t_write, t_punch};
+                                       real.unmap, t_protect, t_lock, t_advise, t_sync, t_remap, t_write, t_punch};
     left = n;
     with = err;
     each = all;

@@ -211,7 +211,7 @@ static void refusals(void **state)
     char *p = map(live, base, 2 * PAGE);
     assert_int_equal(mw_live_mmap(live, NULL, 8 * MIB, RW, ANON, NULL), -ENOMEM);
     assert_int_equal(mw_live_mmap(live, NULL, 0, RW, ANON, NULL), -EINVAL);
-    assert_int_equal(mw_live_mmap(live, NULL, PAGE, RW, ANON | MW_MAP_LOCKED, NULL), -EOPNOTSUPP);
+    assert_int_equal(mw_live_mmap(live, NULL, PAGE, RW, ANON | MW_MAP_GROWSDOWN, NULL), -EOPNOTSUPP);
     assert_int_equal(mw_live_mmap(live, base + 4 * MIB, PAGE, RW, ANON | MW_MAP_FIXED, NULL), -EINVAL);
     assert_int_equal(mw_live_mmap(live, base, PAGE, RW, ANON | MW_MAP_FIXED_NOREPLACE, NULL), -EEXIST);
     assert_int_equal(mw_live_mmap(live, NULL, ~0ull, RW, ANON, NULL), -ENOMEM);
@@ -319,6 +319,112 @@ static void placed_well(void **state)
     stop(live);
 }
 
+static int child_of(int (*check)(struct mw_live *, char *, char *), struct mw_live *live, char *p, char *q);
+
+/* VmLck, bytes */
+static uint64_t locked(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    unsigned long long kib = 0;
+    char line[256];
+    while (fgets(line, sizeof line, f))
+        sscanf(line, "VmLck: %llu", &kib);
+    fclose(f);
+    return kib << 10;
+}
+
+/* LIVE-10: locks stay with what moves, and are all or nothing */
+static void locks(void **state)
+{
+    struct mw_live *live = start_with(64 * MIB, MW_LIVE_FORK_COPY, *(enum mw_live_memory *)*state);
+    char *base = (char *)(uintptr_t)mw_live_range(live).start, *p = map(live, base, 8 * PAGE);
+    uint64_t none = locked();
+    unsigned char there[16];
+    assert_int_equal(mw_live_mlock(live, p + PAGE, 2 * PAGE, 0, NULL), 0);
+    assert_int_equal(locked() - none, 2 * PAGE);
+    assert_int_equal(mw_live_mincore(live, p, 4 * PAGE, there), 0);
+    assert_int_equal((there[0] & 1) | (there[1] & 1) << 1 | (there[2] & 1) << 2 | (there[3] & 1) << 3, 6);
+    assert_int_equal(mw_live_mlock(live, p + 4 * PAGE, 2 * PAGE, MW_MLOCK_ONFAULT, NULL), 0);
+    assert_int_equal(locked() - none, 4 * PAGE);
+    char *q = move(live, p + PAGE, 2 * PAGE, 2 * PAGE, FIX, base + 100 * PAGE);
+    assert_int_equal(locked() - none, 4 * PAGE);
+    q = move(live, q, 2 * PAGE, 3 * PAGE, MAY, NULL); /* what it grows by is locked as well */
+    assert_int_equal(locked() - none, 5 * PAGE);
+    q = move(live, q, 3 * PAGE, 3 * PAGE, FIX | MW_MREMAP_DONTUNMAP, base + 200 * PAGE);
+    assert_int_equal(locked() - none, 5 * PAGE);
+    sound(live);
+    assert_int_equal(mw_live_madvise(live, q, PAGE, MW_MADV_DONTNEED, NULL), -EINVAL);
+    assert_int_equal(mw_live_mlock(live, p + 6 * PAGE, 4 * PAGE, 0, NULL), -ENOMEM); /* a hole */
+    assert_int_equal(locked() - none, 5 * PAGE);
+    fail_from(0, EAGAIN, false);
+    assert_int_equal(mw_live_mlock(live, p + 6 * PAGE, PAGE, 0, NULL), -EAGAIN);
+    fail_never();
+    assert_int_equal(mw_live_munlock(live, q, 2 * PAGE, NULL), 0);
+    assert_int_equal(locked() - none, 3 * PAGE);
+    int64_t r = mw_live_mmap(live, NULL, 4 * PAGE, RW, ANON | MW_MAP_LOCKED, NULL);
+    assert_true(r > 0);
+    assert_int_equal(locked() - none, 7 * PAGE);
+    assert_int_equal(mw_live_mlock(live, p, PAGE, 2, NULL), -EINVAL);
+    assert_int_equal(mw_live_munmap(live, base, 64 * MIB, NULL), 0);
+    assert_int_equal(locked(), none);
+    stop(live);
+}
+
+static int child_without(struct mw_live *live, char *p, char *q)
+{
+    if (signal_of(p + PAGE, false) != SIGSEGV || p[0] != 'a' || q[0] != 'b' || mw_live_check(live))
+        return 1;
+    return map(live, p + PAGE, PAGE)[0] == 0 && mw_live_check(live) == NULL ? 0 : 2;
+}
+
+/* LIVE-10 */
+static void advice(void **state)
+{
+    struct mw_live *live = start_with(64 * MIB, MW_LIVE_FORK_COPY, *(enum mw_live_memory *)*state);
+    char *base = (char *)(uintptr_t)mw_live_range(live).start, *p = map(live, base, 8 * PAGE);
+    int64_t r = mw_live_mmap(live, NULL, 4 * PAGE, RW, MW_MAP_SHARED | MW_MAP_ANONYMOUS, NULL);
+    char *s = (char *)(uintptr_t)r;
+    struct mw_live_stats stats;
+    memset(p, 'a', 8 * PAGE);
+    memset(s, 's', 4 * PAGE);
+    assert_int_equal(held(live), 12 * PAGE);
+    assert_int_equal(mw_live_madvise(live, p + PAGE, 2 * PAGE, MW_MADV_DONTNEED, NULL), 0);
+    assert_int_equal(p[PAGE] + p[3 * PAGE], 'a');
+    assert_int_equal(mw_live_madvise(live, s, 2 * PAGE, MW_MADV_DONTNEED, NULL), 0);
+    assert_int_equal(s[0], 's'); /* shared memory keeps its pages, */
+    assert_int_equal(mw_live_madvise(live, s, 2 * PAGE, MW_MADV_REMOVE, NULL), 0);
+    assert_int_equal(s[0] + s[PAGE], 0); /* until they are removed */
+    assert_int_equal(mw_live_madvise(live, s, PAGE, MW_MADV_FREE, NULL), -EINVAL);
+    assert_int_equal(mw_live_madvise(live, p + 4 * PAGE, PAGE, MW_MADV_FREE, NULL), 0);
+    assert_int_equal(mw_live_madvise(live, p, 9 * PAGE, MW_MADV_DONTNEED, NULL), -ENOMEM);
+    assert_int_equal(p[0], 'a'); /* nothing is done before a hole */
+    assert_int_equal(mw_live_madvise(live, p, PAGE, MW_MADV_GUARD_INSTALL, NULL), -EINVAL);
+    assert_int_equal(mw_live_madvise(live, p + 1, PAGE, MW_MADV_DONTNEED, NULL), -EINVAL);
+    assert_int_equal(mw_live_madvise(live, p, 8 * PAGE, MW_MADV_COLD, NULL), 0);
+    mw_live_stats(live, &stats);
+    assert_int_equal(stats.mappings, 2);
+    assert_int_equal(mw_live_madvise(live, p + 3 * PAGE, PAGE, MW_MADV_DONTFORK, NULL), 0);
+    mw_live_stats(live, &stats);
+    assert_int_equal(stats.mappings, 4);
+    fail_from(0, ENOMEM, false);
+    assert_int_equal(mw_live_madvise(live, p + 5 * PAGE, PAGE, MW_MADV_DONTDUMP, NULL), -ENOMEM);
+    fail_never();
+    mw_live_stats(live, &stats);
+    assert_int_equal(stats.mappings, 4);
+    /* it goes along, also where the mapping is made anew */
+    char *q = move(live, p + 2 * PAGE, 3 * PAGE, 3 * PAGE, FIX, base + 64 * PAGE);
+    strcpy(q, "a");
+    strcpy(p, "b");
+    assert_int_equal(child_of(child_without, live, q, p), 0);
+    sound(live);
+    assert_int_equal(mw_live_msync(live, q, 3 * PAGE, MW_MS_SYNC, NULL), 0);
+    assert_int_equal(mw_live_msync(live, q, 4 * PAGE, MW_MS_SYNC, NULL), -ENOMEM);
+    assert_int_equal(mw_live_msync(live, q, PAGE, MW_MS_SYNC | MW_MS_ASYNC, NULL), -EINVAL);
+    unsigned char there[4];
+    assert_int_equal(mw_live_mincore(live, q, 4 * PAGE, there), -ENOMEM);
+    stop(live);
+}
+
 static long huge_pages(long n)
 {
     FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
@@ -343,8 +449,6 @@ static int child_huge(struct mw_live *live, char *p, char *q)
     p[5] = 9;
     return q[5] == 9 ? 0 : 2;
 }
-
-static int child_of(int (*check)(struct mw_live *, char *, char *), struct mw_live *live, char *p, char *q);
 
 /* LIVE-9: huge pages grow and are mirrored; what Linux refuses both */
 static void huge(void **state)
@@ -685,6 +789,7 @@ static struct scene arrange(enum mw_live_memory memory)
     for (unsigned i = 0; i < 130; i++)
         if (i < 40 || (i >= 50 && i < 60) || (i >= 100 && (i < 110 || i >= 115)))
             s.base[i * PAGE] = (char)i;
+    assert_int_equal(mw_live_mlock(s.live, s.base + 100 * PAGE, 10 * PAGE, 0, NULL), 0);
     s.file = some_file();
     return s;
 }
@@ -697,6 +802,7 @@ static void as_arranged(const struct scene *s)
             assert_int_equal(s->base[i * PAGE], (char)i);
     struct mw_live_stats stats;
     mw_live_stats(s->live, &stats);
+    assert_int_equal(locked(), 10 * PAGE);
     assert_int_equal(stats.mapped, 80 * PAGE);
     assert_int_equal(stats.mappings, 5);
 }
@@ -717,13 +823,16 @@ static int64_t one_of(const struct scene *s, int which)
     case 9: return mw_live_mremap(s->live, b + 50 * PAGE, 10 * PAGE, 20 * PAGE, 0, NULL, NULL);
     case 10: return mw_live_mremap(s->live, b, 40 * PAGE, 10 * PAGE, 0, NULL, NULL);
     case 11: return mw_live_mremap(s->live, b + 100 * PAGE, 5 * PAGE, 30 * PAGE, FIX, b, NULL);
+    case 12: return mw_live_mremap(s->live, b + 100 * PAGE, 10 * PAGE, 10 * PAGE, FIX | MW_MREMAP_DONTUNMAP, b + 200 * PAGE, NULL);
+    case 13: return mw_live_mlock(s->live, b, 40 * PAGE, MW_MLOCK_ONFAULT, NULL);
+    case 14: return mw_live_madvise(s->live, b + 10 * PAGE, 10 * PAGE, MW_MADV_DONTFORK, NULL);
     default: return mw_live_mmap_file(s->live, b + 35 * PAGE, 40 * PAGE, RW, MW_MAP_PRIVATE | MW_MAP_FIXED, s->file, 0, NULL);
     }
 }
 
 static void every_step(void **state)
 {
-    for (int which = 0; which < 13; which++)
+    for (int which = 0; which < 16; which++)
         for (unsigned n = 0;; n++) {
             struct scene s = arrange(*(enum mw_live_memory *)*state);
             fail_from(n, ENOMEM, false);
@@ -914,7 +1023,7 @@ int main(int argc, char **argv)
         WITH(calls, pool), WITH(calls, kernel), WITH(resizes_and_moves, pool),
         WITH(resizes_and_moves, kernel), WITH(mirrors, pool), WITH(mirrors, kernel),
         WITH(random_calls, pool), WITH(random_calls, kernel), WITH(every_step, pool),
-        WITH(every_step, kernel), WITH(files, pool), WITH(files, kernel), WITH(placed_well, pool),
+        WITH(every_step, kernel), WITH(files, pool), WITH(files, kernel), WITH(placed_well, pool), WITH(locks, pool), WITH(locks, kernel), WITH(advice, pool), WITH(advice, kernel),
         WITH(placed_well, kernel), WITH(source_stays, pool), WITH(source_stays, kernel), cmocka_unit_test(huge),
         cmocka_unit_test(refusals), cmocka_unit_test(forks), cmocka_unit_test(creation_fails), cmocka_unit_test(in_use),
         cmocka_unit_test(callers),
