@@ -305,7 +305,7 @@ int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, 
     struct remap r = { .t.live = live, .old = (uintptr_t)old_addr, .old_size = old_size,
                        .new = (uintptr_t)new_addr, .new_size = new_size, .flags = flags, .why = why };
 
-    if (!new_size || !inside(live, r.old, old_size))
+    if (!inside(live, r.old, old_size))
         return -EINVAL;
     if (new_size > live->range.end - live->range.start)
         return -ENOMEM;
