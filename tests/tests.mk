@@ -20,7 +20,8 @@ TEST_UNITS := $(addprefix $(B)/tests/,test_advice test_calls test_huge test_mirr
 TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)))
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))
 TEST_FAULTS := $(patsubst tests/fault/%.c,$(B)/tests/%,$(wildcard tests/fault/*.c))
-TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) $(B)/tests/ring_threads $(B)/tests/live_threads
+TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) \
+    $(B)/tests/ring_threads $(B)/tests/rewire_threads $(B)/tests/live_threads
 RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
@@ -82,7 +83,7 @@ $(filter $(B)/tests/test_%,$(TEST_LIVE)): $(B)/tests/%: $(B)/tests/tests/live/%.
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka -pthread
 
 # ThreadSanitizer goes with no other sanitizer: built apart, whatever EXTRA says
-$(B)/tests/ring_threads: tests/live/ring_threads.c live/ring.c live/hostcall.c
+$(B)/tests/%_threads: tests/live/%_threads.c live/%.c live/hostcall.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -O1 -g -fsanitize=thread -pthread -MMD -MP -o $@ $^
 
