@@ -19,6 +19,9 @@
 
 #define HUGE_MODES (MW_REWIRE_HUGE | MW_REWIRE_ADVISE_HUGE)
 
+/* Host calls are made so many at a time: to plan between them costs more than to plan them together. */
+#define BATCH 32
+
 /* The spare's pages differ in turn, so that the middle ones are host mappings of their own. */
 #define SPARE_PAGES 7
 
@@ -56,13 +59,13 @@ struct change {
 struct plan {
     struct change part[2];
     unsigned parts;
-    bool lost; /* a unit is MW_REWIRE_LOST: undoing was refused */
+    bool lost; /* undoing was refused */
 };
 
 /* Units side by side that are to show pages side by side, or none of them a page. */
 struct run {
     struct view *view;
-    uint64_t start, end, page;
+    uint64_t start, end, page; /* the first unit's page */
 };
 
 static struct view *inner(const struct mw_rewire_view *open)
@@ -80,6 +83,33 @@ static bool within(uint64_t first, uint64_t n, uint64_t units)
 static bool continues(uint64_t a, uint64_t b)
 {
     return a >= MW_REWIRE_LOST ? a == MW_REWIRE_NONE && b == a : b == a + 1;
+}
+
+/* How many of pages[0, n) are one run, the first included. By four, for it is what a call costs beside the host's. */
+static uint64_t run_length(const uint64_t *pages, uint64_t n)
+{
+    uint64_t page = pages[0], step = page != MW_REWIRE_NONE, i = 1;
+
+    if (page == MW_REWIRE_LOST)
+        return 1;
+    for (; n - i >= 4; i += 4) {
+        const uint64_t *p = pages + i, next = page + i * step;
+        if ((p[0] ^ next) | (p[1] ^ (next + step)) | (p[2] ^ (next + 2 * step)) | (p[3] ^ (next + 3 * step)))
+            break;
+    }
+    while (i < n && pages[i] == page + i * step)
+        i++;
+    return i;
+}
+
+/* How many runs pages[0, n) are. */
+static uint64_t runs_in(const uint64_t *pages, uint64_t n)
+{
+    uint64_t runs = 0;
+
+    for (uint64_t i = 0; i < n; runs++)
+        i += run_length(pages + i, n - i);
+    return runs;
 }
 
 /* ---- the spare --------------------------------------------------------------- */
@@ -184,36 +214,23 @@ static bool begins(const struct plan *p, const struct view *v, uint64_t unit)
     return unit == 0 || !continues(shows(p, v, unit - 1), shows(p, v, unit));
 }
 
-/* By how many the host mappings grow when r is mapped. */
+/* By how many the host mappings grow when r is mapped, where what the table says is shown yet. */
 static int64_t growth(const struct plan *p, const struct run *r)
 {
     const struct view *v = r->view;
     int64_t n = r->start == 0 || !continues(shows(p, v, r->start - 1), r->page);
 
-    if (r->end < v->open.units) {
-        n += !continues(last_page(r), shows(p, v, r->end));
-        n -= begins(p, v, r->end);
-    }
-    for (uint64_t i = r->start; i < r->end; i++)
-        n -= begins(p, v, i);
-    return n;
-}
-
-static uint64_t runs_of(struct view *v)
-{
-    const struct plan nothing = {.parts = 0};
-    uint64_t n = 0;
-
-    for (uint64_t at = 0; at < v->open.units; n++)
-        at = run_shown(&nothing, v, at, v->open.units).end;
-    return n;
+    if (r->end < v->open.units)
+        n += !continues(last_page(r), shows(p, v, r->end)) - begins(p, v, r->end);
+    /* the first of them may be a mapping's that begins before */
+    return n - begins(p, v, r->start) - (int64_t)(runs_in(v->table + r->start, r->end - r->start) - 1);
 }
 
 static void recount(struct mw_rewire *pool)
 {
     pool->used = 0;
     for (struct view *v = pool->list; v; v = v->next)
-        pool->used += runs_of(v);
+        pool->used += runs_in(v->table, v->open.units);
 }
 
 /* ---- host calls ------------------------------------------------------------------- */
@@ -263,13 +280,15 @@ static void restore(struct plan *p, const struct run *r)
     }
 }
 
-static int put(struct plan *p, const struct run *r)
+static int put(struct plan *p, struct run *r)
 {
-    struct run whole = extended(p, *r);
-    int err = host_map(&whole);
+    int err;
 
+    if (r->view->pool->flags & MW_REWIRE_HUGE)
+        *r = extended(p, *r);
+    err = host_map(r);
     if (err)
-        restore(p, &whole);
+        restore(p, r);
     return err;
 }
 
@@ -279,39 +298,37 @@ static int put(struct plan *p, const struct run *r)
 static bool next_run(const struct change *c, struct run *r)
 {
     const uint64_t *old = c->view->table + c->first, *to = c->to;
-    uint64_t i = c->done, last;
+    uint64_t i = c->done, end;
 
     while (i < c->n && old[i] == to[i])
         i++;
     if (i == c->n)
         return false;
-    last = i;
-    for (uint64_t at = i; at < c->n && (at == i || continues(to[at - 1], to[at])); at++)
-        if (old[at] != to[at])
-            last = at;
-    *r = (struct run){c->view, c->first + i, c->first + last + 1, to[i]};
+    end = i + run_length(to + i, c->n - i);
+    while (old[end - 1] == to[end - 1])
+        end--;
+    *r = (struct run){c->view, c->first + i, c->first + end, to[i]};
     return true;
 }
 
-/* How many host mappings more there are at the end, and at most on the way. */
-static int64_t rehearse(struct plan *p, int64_t *most)
+/* How many host mappings more there are at most on the way. */
+static int64_t rehearse(struct plan *p)
 {
-    int64_t more = 0;
+    int64_t more = 0, most = 0;
     struct run r;
 
-    *most = 0;
     for (unsigned k = 0; k < p->parts; k++) {
         struct change *c = &p->part[k];
         for (; next_run(c, &r); c->done = r.end - c->first) {
             more += growth(p, &r);
-            if (more > *most)
-                *most = more;
+            if (more > most)
+                most = more;
         }
         c->done = c->n;
     }
     for (unsigned k = 0; k < p->parts; k++)
         p->part[k].done = 0;
-    return more;
+    return most;
 }
 
 /* From the right to the left, so that there are never more host mappings than there were on the way. */
@@ -339,36 +356,71 @@ static void take_back(struct plan *p)
     }
 }
 
-static int perform(struct plan *p)
+/* The next runs of a change, as many as there is room for. `*more`: by how many the host mappings grow. */
+static unsigned next_runs(const struct plan *p, struct change *c, struct run *batch, int64_t *more)
 {
-    struct run r;
+    unsigned n = 0;
 
-    for (unsigned k = 0; k < p->parts; k++) {
-        struct change *c = &p->part[k];
-        for (; next_run(c, &r); c->done = r.end - c->first) {
-            int err = put(p, &r);
-            if (err) {
-                take_back(p);
-                return err;
-            }
-        }
-        c->done = c->n;
+    for (; n < BATCH && next_run(c, &batch[n]); n++) {
+        *more += growth(p, &batch[n]);
+        c->done = batch[n].end - c->first;
     }
+    return n;
+}
+
+static int perform_part(struct plan *p, struct change *c, int64_t *more)
+{
+    struct run batch[BATCH];
+    uint64_t planned;
+    unsigned n;
+
+    do {
+        n = next_runs(p, c, batch, more);
+        planned = c->done;
+        for (unsigned i = 0; i < n; i++) {
+            int err;
+
+            c->done = batch[i].start - c->first;
+            err = put(p, &batch[i]);
+            if (err)
+                return err;
+        }
+        c->done = planned;
+    } while (n == BATCH);
+    c->done = c->n;
     return 0;
+}
+
+static int perform(struct plan *p, int64_t *more)
+{
+    int err = 0;
+
+    for (unsigned k = 0; k < p->parts && !err; k++)
+        err = perform_part(p, &p->part[k], more);
+    if (err)
+        take_back(p);
+    return err;
+}
+
+static bool beyond_budget(const struct mw_rewire *pool, struct plan *p)
+{
+    int64_t most = pool->budget ? rehearse(p) : 0;
+
+    return most > 0 && pool->used + (uint64_t)most > pool->budget;
 }
 
 /* Everything of a call that may fail once its arguments are good. The caller writes the tables. */
 static int carry_out(struct mw_rewire *pool, struct plan *p)
 {
-    int64_t most, more = rehearse(p, &most);
+    int64_t more = 0;
     int err;
 
-    if (pool->budget && most > 0 && pool->used + (uint64_t)most > pool->budget)
+    if (beyond_budget(pool, p))
         return -EDQUOT;
     err = spare_make(pool);
     if (err)
         return err;
-    err = perform(p);
+    err = perform(p, &more);
     if (err)
         spare_make(pool); /* where it can't be, the next call says so */
     else
@@ -573,7 +625,7 @@ void mw_rewire_view_destroy(struct mw_rewire_view *open)
         at = &(*at)->next;
     *at = v->next;
     pool->views--;
-    pool->used -= runs_of(v);
+    pool->used -= runs_in(v->table, open->units);
     give_back(pool, v->base, v->span);
     free(v->table);
     free(v);
@@ -594,9 +646,13 @@ int mw_rewire_pages(const struct mw_rewire_view *open, uint64_t first, uint64_t 
 
 static bool all_exist(const struct mw_rewire *pool, const uint64_t *pages, uint64_t n)
 {
-    for (uint64_t i = 0; i < n; i++)
-        if (pages[i] >= pool->pages && pages[i] != MW_REWIRE_NONE)
+    uint64_t length;
+
+    for (uint64_t i = 0; i < n; i += length) {
+        length = run_length(pages + i, n - i);
+        if (pages[i] != MW_REWIRE_NONE && (pages[i] >= pool->pages || length > pool->pages - pages[i]))
             return false;
+    }
     return true;
 }
 
