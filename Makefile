@@ -39,6 +39,7 @@ help:
 ## make            build/mapwright, build/libmapwright.a, build/libmapwright.so
 ## make demo       install what is missing, build, check real programs
 ## make test       install what is missing, run every test
+## make examples   the programs in examples/
 ## make bench      the ready-made pieces against what one would write by hand
 ## make test-kernels   the engine against other Linux versions, in QEMU
 ## make install    into PREFIX (/usr/local), below DESTDIR if that is set
@@ -92,9 +93,19 @@ $(B)/bench/%: bench/%.c bench/bench.h $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $< $(B)/libmapwright.a -pthread
 
+.PHONY: examples
+examples: $(B)/examples/embed $(B)/examples/compact
+$(B)/examples/embed: examples/embed.c $(B)/libmapwright.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $^
+$(B)/examples/compact: $(wildcard examples/compact/*.[ch]) bench/bench.h $(B)/libmapwright.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $(filter %.c %.a,$^) -pthread
+
 .PHONY: bench
-bench: $(BENCHES)
+bench: $(BENCHES) $(B)/examples/compact
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(B)/examples/compact --measure
 
 .PHONY: test-kernels
 test-kernels:
