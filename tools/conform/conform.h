@@ -141,6 +141,8 @@ void sys_enter_huge(void);          /* an episode has the pool to itself, */
 void sys_leave_huge(void);          /*   until it ends */
 bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system */
 
+#define ALL_DIRTY (1u << FILE_RW | 1u << FILE_SMALL | 1u << FILE_RO | 1u << FILE_WO | 1u << FILE_NOEXEC)
+
 /* Before and after an episode. `dirty`: one bit for each file that was written to. */
 void sys_begin(uint32_t dirty);
 bool sys_wipe(void); /* false: something of the system's stays, until the process ends */
@@ -216,23 +218,24 @@ struct tally {
     uint64_t by_kind[STEP_KINDS], ok_by_kind[STEP_CALLS];
     uint64_t reason[MAX_REASONS];
     uint64_t rule[80]; /* cover.c's list of rules of success */
-    uint64_t cpu_us;
+    uint64_t cpu_us; /* of all processes */
 };
 
 struct slot { /* one worker's */
     struct episode episode;
     struct disagreement d;
     struct tally tally;
-    uint64_t cpu_from; /* the worker's processor time that is counted so far */
     uint64_t number; /* the episode in work */
     uint64_t chain[MAX_CHAIN]; /* those before it in the same process, and it */
     int chained;
+    uint32_t dirty; /* files that the slot's next episode has to write anew */
     bool stale; /* something stays behind in this process: VmLck does, after some calls */
 };
 
 /* Generates (replay false) or replays slot's episode. True: both agree. */
 struct generator;
 bool run_episode(struct slot *slot, struct generator *g, bool strict);
+bool run_is_child(void); /* this process was made by a fork that is a step */
 
 /* ---- generating (generate.c) ---- */
 
@@ -290,7 +293,6 @@ bool detect_placement(void);
 
 /* Runs a list of steps in a process of its own. True: both agree. (work.c) */
 bool trial(struct slot *slot, bool strict);
-void count_cpu(struct slot *slot);
 void shrink(struct slot *slot);
 
 /* What one Linux answers to a list of steps, and what it leaves behind. */

@@ -34,8 +34,7 @@ struct map_query {
 static char *text; /* what was read last */
 static bool text_is_maps;
 
-static const char *const window[] = { "/proc/self/maps", "/proc/self/statm", "/proc/self/status",
-                                      "/proc/self/smaps" };
+static const char *const window[] = { "/proc/self/maps", "/proc/self/status", "/proc/self/smaps" };
 
 /*
  * Reads a window. Emulators show what was true when it was opened, so only
@@ -46,8 +45,8 @@ static size_t slurp(int kept)
     size_t n = 0;
     ssize_t k;
     int fd = kept;
-    const int fds[] = { sys_files.maps, sys_files.statm, sys_files.status, sys_files.smaps };
-    for (int i = 0; i < 4 && sys.look != LOOK_QUERY; i++)
+    const int fds[] = { sys_files.maps, sys_files.status, sys_files.smaps };
+    for (int i = 0; i < 3 && sys.look != LOOK_QUERY; i++)
         if (fds[i] == kept)
             fd = open(window[i], O_RDONLY | O_CLOEXEC);
     while (n < TEXT_ROOM - 1 && (k = pread(fd, text + n, TEXT_ROOM - 1 - n, (off_t)n)) > 0) {
@@ -276,8 +275,8 @@ bool sys_counters(struct counted *out)
 
 void sys_reopen(void)
 {
-    int *const fd[] = { &sys_files.maps, &sys_files.statm, &sys_files.status, &sys_files.smaps };
-    for (size_t i = 0; i < 4; i++) {
+    int *const fd[] = { &sys_files.maps, &sys_files.status, &sys_files.smaps };
+    for (size_t i = 0; i < 3; i++) {
         if (*fd[i] > 0)
             close(*fd[i]);
         *fd[i] = open(window[i], O_RDONLY | O_CLOEXEC);

@@ -14,6 +14,8 @@ static bool strict;
 static int64_t last_result; /* of a call or io_setup, on both sides */
 static bool locked; /* some memory was locked in this episode */
 static bool counters_known;
+static bool is_child; /* made by a step */
+static bool ended;    /* the rest of the episode was a child's */
 
 static bool differ(int step, const char *what, int64_t by_system, int64_t by_engine)
 {
@@ -316,28 +318,20 @@ static bool parent_after_fork(int i, int code)
     if (!same_bytes_of(i, 96, model_is_private))
         return false;
     model_huge_pages = 0; /* the child may have made pages of shared files */
-    if (!same_counters(i))
-        return false;
-    count_cpu(slot);
-    _exit(code);
+    model.dirty |= slot->dirty;
+    ended = true;
+    return same_counters(i);
 }
 
 /* Goes on as the child. */
 static bool fork_step(int i, const struct step *s)
 {
-    uint64_t parents;
-    int64_t pid, e;
-    count_cpu(slot);
-    parents = slot->cpu_from;
-    pid = sys_fork();
+    int64_t pid = sys_fork(), e;
     if (pid < 0)
         return true;
-    if (pid > 0) {
-        int code = sys_wait(pid);
-        slot->cpu_from = parents;
-        return parent_after_fork(i, code);
-    }
-    slot->cpu_from = 0;
+    if (pid > 0)
+        return parent_after_fork(i, sys_wait(pid));
+    is_child = true;
     e = model_step(s);
     if (e != 0)
         return differ(i, "the engine could not fork", 0, e);
@@ -400,6 +394,8 @@ static bool all_steps(struct generator *g)
         last_result = 0;
         if (!one_step(i, s))
             return false;
+        if (ended)
+            return true;
         if (g)
             generate_result(g, s, last_result);
         if (!strict && i % SCAN_EVERY == SCAN_EVERY - 1 && !same_everywhere())
@@ -421,24 +417,30 @@ static uint64_t huge_pages_of(const struct generator *g, const struct episode *e
     return any ? sys.huge_pages : 0;
 }
 
+bool run_is_child(void)
+{
+    return is_child;
+}
+
 bool run_episode(struct slot *of, struct generator *g, bool thorough)
 {
-    static uint32_t dirty;
     struct counted after;
     const char *left;
+    bool huge;
     slot = of;
     strict = thorough;
     slot->d.step = -1;
-    locked = false;
+    locked = ended = false;
     if (g)
         slot->episode.n = g->n;
-    sys_begin(dirty);
+    sys_begin(slot->dirty);
+    slot->dirty = ALL_DIRTY; /* should this process die */
     model_huge_pages = huge_pages_of(g, &slot->episode);
-    if (model_huge_pages > 0) {
+    huge = model_huge_pages > 0;
+    if (huge) {
         sys_enter_huge();
         sys_huge_pool(&pool);
     }
-    dirty = 0;
     if (!model_open())
         return differ(0, "the engine could not start", 0, 0);
     if (!counters_known)
@@ -447,9 +449,9 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
         keep_layouts();
         return false;
     }
-    dirty = model.dirty;
+    slot->dirty = model.dirty;
     slot->stale = !sys_wipe();
-    if (model_huge_pages > 0) {
+    if (huge) {
         if (model.parents == 0) /* a parent still has its pages, and the same lock */
             sys_leave_huge();
         slot->stale = true; /* VmSize has been seen to keep some pages */

@@ -95,6 +95,7 @@ static bool open_file(int which)
         if (pipe(ends) != 0)
             return false;
         sys_files.fd[which] = ends[0];
+        sys_files.writable[which] = -1;
         return true;
     }
     fd = sys_new_file();
@@ -109,8 +110,10 @@ static bool open_file(int which)
     return true; /* without /proc a file of one kind may be missing: fd -1 */
 }
 
-static bool open_files(void)
+bool sys_open_files(void)
 {
+    if (sys_files.opened)
+        return true;
     for (int i = 0; i < FILE_ZERO; i++)
         if (!open_file(i))
             return false;
@@ -119,7 +122,8 @@ static bool open_files(void)
     sys_files.out = sys_new_file();
     for (uint32_t i = 0; i < COPY_MAX; i++)
         pattern_text[i] = copy_pattern(i);
-    return pwrite(sys_files.pattern, pattern_text, COPY_MAX, 0) == COPY_MAX;
+    sys_files.opened = pwrite(sys_files.pattern, pattern_text, COPY_MAX, 0) == COPY_MAX;
+    return sys_files.opened;
 }
 
 bool sys_has_file(int which)
@@ -302,7 +306,7 @@ int64_t sys_step(const struct step *s)
 bool sys_enter(void)
 {
     touch_catch();
-    if (!open_files() || !model_prepare())
+    if (!sys_open_files() || !model_prepare())
         return false;
     sys_reopen();
     sys.heap = sys_move_heap();

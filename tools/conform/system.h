@@ -24,7 +24,8 @@ struct system_files {
     uint64_t inode[ALL_FILES];
     uint64_t device[ALL_FILES]; /* 0: any */
     int pattern, out;               /* for the copies */
-    int maps, statm, status, smaps; /* windows; kept open, they answer after a loss of rights */
+    int maps, status, smaps; /* windows; kept open, they answer after a loss of rights */
+    bool opened;             /* all but the windows, which are each process's own */
 };
 extern struct system_files sys_files;
 
@@ -40,6 +41,7 @@ static inline unsigned char copy_pattern(uint32_t i)
 }
 
 uint64_t sys_seen_device(void); /* of what sys_next saw last */
+bool sys_open_files(void); /* once; a child has them too */
 int sys_new_file(void);
 void sys_fill(int fd, uint64_t bytes); /* with what read_page (model.c) says */
 
