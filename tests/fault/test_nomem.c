@@ -311,6 +311,76 @@ static int64_t import_marks(struct bench *b)
     return mw_import_flags(b->space, at(b, 1), at(b, 23), 0, MW_VM_DONTCOPY, true);
 }
 
+static int64_t advise_mark(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 1), 3 * b->page, MW_MADV_DONTFORK, NULL);
+}
+
+static int64_t advise_marks_many(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 10), 200 * b->page, MW_MADV_DONTDUMP, NULL);
+}
+
+static int64_t advise_drop(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 1), 3 * b->page, MW_MADV_DONTNEED, NULL);
+}
+
+static int64_t advise_remove(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 20), 2 * b->page, MW_MADV_REMOVE, NULL);
+}
+
+static int64_t advise_populate(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 20), 6 * b->page, MW_MADV_POPULATE_WRITE, NULL);
+}
+
+static int64_t advise_guard(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 1), 3 * b->page, MW_MADV_GUARD_INSTALL, NULL);
+}
+
+static int64_t advise_guard_wide(struct bench *b)
+{
+    return mw_madvise(b->space, at(b, 0), 600 * b->page, MW_MADV_GUARD_INSTALL, NULL);
+}
+
+static int64_t lock_middle(struct bench *b)
+{
+    return mw_mlock(b->space, at(b, 1), 3 * b->page, NULL);
+}
+
+static int64_t lock_onfault(struct bench *b)
+{
+    return mw_mlock2(b->space, at(b, 20), 3 * b->page, MW_MLOCK_ONFAULT, NULL);
+}
+
+static int64_t lock_files(struct bench *b)
+{
+    return mw_mlock(b->space, at(b, 20), 6 * b->page, NULL);
+}
+
+static int64_t unlock_middle(struct bench *b)
+{
+    return mw_munlock(b->space, at(b, 1), 2 * b->page, NULL);
+}
+
+static int64_t lock_all(struct bench *b)
+{
+    return mw_mlockall(b->space, MW_MCL_CURRENT | MW_MCL_FUTURE, NULL);
+}
+
+static int64_t seal_middle(struct bench *b)
+{
+    return mw_mseal(b->space, at(b, 1), 3 * b->page, 0, NULL);
+}
+
+static int64_t seal_many(struct bench *b)
+{
+    return mw_mseal(b->space, at(b, 10), 200 * b->page, 0, NULL);
+}
+
 static int64_t import_marks_many(struct bench *b)
 {
     return mw_import_flags(b->space, at(b, 10), at(b, 200), 0, MW_VM_DONTDUMP, false);
@@ -341,6 +411,13 @@ static const struct step steps[] = {
     STEP(plain_row, fault_copy), STEP(plain_row, fault_file), STEP(plain_row, fault_cow),
     PARTIAL(stack, fault_stack), STEP(plain_row, one_write), STEP(plain_row, import_one),
     STEP(plain_row, import_marks), STEP(many, import_marks_many),
+    STEP(plain_row, advise_mark), STEP(many, advise_mark), STEP(many, advise_marks_many),
+    STEP(plain_row, advise_drop), STEP(wide, advise_drop), PARTIAL(plain_row, advise_remove),
+    PARTIAL(plain_row, advise_populate), PARTIAL(plain_row, advise_guard),
+    PARTIAL(wide, advise_guard_wide), PARTIAL(plain_row, lock_middle),
+    STEP(plain_row, lock_onfault), PARTIAL(plain_row, lock_files),
+    STEP(locked_row, unlock_middle), STEP(plain_row, lock_all), STEP(many, lock_all),
+    STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 

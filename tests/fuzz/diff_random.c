@@ -25,8 +25,9 @@
 #define SAFE_LOW (ARENA - (1ull << 30))
 #define SAFE_HIGH (ARENA + (4ull << 30))
 
-enum kind { OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MREMAP, OP_BRK, OP_STORE, OP_LOAD, OP_COPY_IN,
-            OP_COPY_OUT, OP_ADVISE, OP_COUNT, OP_DATA };
+enum kind { OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MREMAP, OP_BRK, OP_STORE, OP_TOUCH, OP_LOAD, OP_COPY_IN,
+            OP_COPY_OUT, OP_MLOCK, OP_MLOCK2, OP_MUNLOCK, OP_MLOCKALL, OP_MUNLOCKALL, OP_ADVISE,
+            OP_MSEAL, OP_MSYNC, OP_MINCORE, OP_COUNT, OP_DATA };
 
 struct op {
     enum kind kind;
@@ -171,6 +172,8 @@ static bool safe(const struct op *o)
         return in_safe_zone(o->addr, 1) &&
                (in_safe_zone(o->to, o->more) || impossible(o->to, o->more) || o->to % PAGE != 0);
     case OP_BRK:
+    case OP_MLOCKALL:
+    case OP_MUNLOCKALL:
     case OP_COUNT:
     case OP_DATA:
         return true;
@@ -217,40 +220,84 @@ static void make_mremap(struct op *o)
         o->more = 7 * PAGE;
 }
 
+/*
+ * Not PAGEOUT, which may drop what FREE and droppable memory have left to be
+ * dropped, nor what spoils pages of the machine, or depends on its state.
+ */
+static uint64_t some_advice(void)
+{
+    static const uint64_t table[] = {
+        MW_MADV_NORMAL, MW_MADV_RANDOM, MW_MADV_SEQUENTIAL, MW_MADV_WILLNEED, MW_MADV_DONTNEED,
+        MW_MADV_DONTNEED, MW_MADV_FREE, MW_MADV_REMOVE, MW_MADV_DONTFORK, MW_MADV_DOFORK,
+        MW_MADV_MERGEABLE, MW_MADV_UNMERGEABLE, MW_MADV_HUGEPAGE, MW_MADV_NOHUGEPAGE,
+        MW_MADV_DONTDUMP, MW_MADV_DODUMP, MW_MADV_WIPEONFORK, MW_MADV_KEEPONFORK, MW_MADV_COLD,
+        MW_MADV_POPULATE_READ, MW_MADV_POPULATE_WRITE, MW_MADV_DONTNEED_LOCKED,
+        MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_GUARD_REMOVE,
+    };
+    return odd_one_in(60) ? 26 + below(70) : table[below(sizeof table / sizeof table[0])];
+}
+
+/* Locks and advice. What makes pages present never asks for all memory. */
+static void make_advice(struct op *o)
+{
+    static const enum kind kinds[] = { OP_MLOCK, OP_MLOCK, OP_MLOCK2, OP_MUNLOCK, OP_ADVISE,
+                                       OP_ADVISE, OP_ADVISE, OP_ADVISE, OP_ADVISE, OP_ADVISE,
+                                       OP_ADVISE, OP_ADVISE, OP_ADVISE, OP_ADVISE, OP_ADVISE,
+                                       OP_ADVISE, OP_MSYNC, OP_MINCORE, OP_MINCORE };
+    o->kind = kinds[below(sizeof kinds / sizeof kinds[0])];
+    o->flags = one_in(9) ? (uint32_t)below(16) : 1u << below(3);
+    if (o->kind == OP_ADVISE)
+        o->more = some_advice();
+    if (o->kind == OP_MLOCK2)
+        o->flags = odd_one_in(20) ? 1u << below(32) : (uint32_t)below(2);
+    if (o->kind == OP_MLOCK && one_in(12)) { /* never all of this process, present */
+        o->kind = one_in(3) ? OP_MLOCKALL : OP_MUNLOCKALL;
+        o->flags = one_in(9) ? 8 : MW_MCL_ONFAULT | (uint32_t)below(4);
+    }
+    if (o->kind == OP_MSYNC && one_in(40) && plain == 0)
+        o->kind = OP_MSEAL, o->flags = one_in(9), o->len = (1 + below(3)) * PAGE;
+    if (rounded(o->len) > 64 * PAGE && !impossible(o->addr, o->len))
+        o->len = 5 * PAGE;
+}
+
 static void make_op(struct op *o, int files)
 {
     uint64_t dice = below(100);
     memset(o, 0, sizeof *o);
     o->addr = some_addr();
     o->len = some_len();
-    if (dice < 28) {
+    if (dice < 24) {
         make_mmap(o, files);
-    } else if (dice < 38) {
+    } else if (dice < 31) {
         o->kind = OP_MUNMAP;
-    } else if (dice < 55) {
+    } else if (dice < 42) {
         o->kind = OP_MPROTECT;
         o->prot = some_prot();
-    } else if (dice < 72) {
+    } else if (dice < 55) {
         make_mremap(o);
-    } else if (dice < 76) {
+    } else if (dice < 57) {
         o->kind = OP_BRK;
         o->addr = at(HEAP_PAGE + (int64_t)below(8)) + (one_in(9) ? 9 : 0);
         if (odd_one_in(20))
             o->addr = hostile();
-    } else if (dice < 88) {
+    } else if (dice < 64) {
         o->kind = OP_STORE;
         o->addr &= ~(PAGE - 1);
-    } else if (dice < 92) {
+    } else if (dice < 70) {
+        o->kind = OP_TOUCH;
+        o->addr = at((int64_t)some_page());
+        o->len = (1 + below(9)) * PAGE;
+    } else if (dice < 73) {
         o->kind = OP_LOAD;
         o->addr &= ~(PAGE - 1);
-    } else if (dice < 94) {
+    } else if (dice < 74) {
         o->kind = OP_COPY_IN;
-    } else if (dice < 96) {
+    } else if (dice < 75) {
         o->kind = OP_COPY_OUT;
-    } else if (dice < 97) {
-        o->kind = OP_ADVISE;
+    } else if (dice < 96) {
+        make_advice(o);
     } else {
-        o->kind = dice < 98 ? OP_DATA : OP_COUNT;
+        o->kind = dice < 99 ? OP_DATA : OP_COUNT;
     }
     if (!safe(o))
         o->kind = OP_LOAD, o->addr = at((int64_t)below(PAGES));
@@ -276,9 +323,24 @@ static void make_episode(struct episode *e, uint64_t seed, uint64_t number, int 
 
 /* ---- running it ---- */
 
+/* mincore; of files the kernel has all pages, and the engine those that were read. */
+static void core(struct world *w, uint64_t addr, uint64_t len)
+{
+    unsigned char vec[65];
+    char seen[66] = "";
+    struct seen v;
+    memset(vec, 7, sizeof vec);
+    int64_t r = w->ops->mincore(w, addr, len, vec);
+    for (uint64_t i = 0; i < 64 && i * PAGE < len; i++) {
+        bool is_file = w->ops->next(w, addr + i * PAGE, &v) && v.start <= addr + i * PAGE && v.file >= 0;
+        seen[i] = (char)(is_file ? 'f' : '0' + vec[i]);
+    }
+    say(w, "mincore(%#llx, %#llx) = %lld %s", (unsigned long long)addr, (unsigned long long)len,
+        (long long)r, seen);
+}
+
 static void one_op(struct world *w, struct op *o)
 {
-    static const uint64_t advice[] = { MW_MADV_DONTFORK, MW_MADV_DONTDUMP };
     switch (o->kind) {
     case OP_MMAP:
         do_mmap(w, o->addr, o->len, o->prot, o->flags, o->file, o->more);
@@ -298,6 +360,9 @@ static void one_op(struct world *w, struct op *o)
     case OP_STORE:
         store(w, (int64_t)(o->addr - ARENA) / (int64_t)PAGE, (uint32_t)o->len);
         break;
+    case OP_TOUCH:
+        touch(w, (int64_t)(o->addr - ARENA) / (int64_t)PAGE, (int64_t)(o->len / PAGE));
+        break;
     case OP_LOAD:
         data_at(w, o->addr, 1);
         break;
@@ -307,12 +372,33 @@ static void one_op(struct world *w, struct op *o)
     case OP_COPY_OUT:
         copy_out(w, o->addr, o->len);
         break;
-    case OP_ADVISE: {
-        struct seen v; /* a hole would end madvise half-way: only inside one mapping */
-        if (w->ops->next(w, o->addr & ~(PAGE - 1), &v) && v.start <= o->addr)
-            advise(w, (int64_t)(v.start - ARENA) / (int64_t)PAGE, 1, advice[o->len / PAGE % 2]);
+    case OP_MLOCK:
+        do_mlock(w, o->addr, o->len);
         break;
-    }
+    case OP_MLOCK2:
+        do_mlock2(w, o->addr, o->len, o->flags);
+        break;
+    case OP_MUNLOCK:
+        do_munlock(w, o->addr, o->len);
+        break;
+    case OP_MLOCKALL:
+        lock_all(w, o->flags);
+        break;
+    case OP_MUNLOCKALL:
+        unlock_all(w);
+        break;
+    case OP_ADVISE:
+        do_madvise(w, o->addr, o->len, o->more);
+        break;
+    case OP_MSEAL:
+        do_mseal(w, o->addr, o->len, o->flags);
+        break;
+    case OP_MSYNC:
+        do_msync(w, o->addr, o->len, o->flags);
+        break;
+    case OP_MINCORE:
+        core(w, o->addr, o->len);
+        break;
     case OP_COUNT:
         count(w);
         break;
@@ -340,7 +426,7 @@ static void run_steps(struct world *w, struct episode *e)
             w->last = last;
             continue;
         }
-        if (o->kind <= OP_COPY_OUT && o->kind != OP_LOAD)
+        if (o->kind <= OP_MSEAL && o->kind != OP_LOAD)
             lay(w);
     }
     w->log->skipped = false;
