@@ -106,11 +106,53 @@ static void call_import(struct world *w, struct input *in)
     }
 }
 
+/* Locks and advice, of what can be made present in a short time. */
+static void call_advice(struct world *w, struct input *in)
+{
+    static unsigned char vec[4096];
+    uint64_t addr = take_addr(in, w->page), len = take_len(in, w->page), how = take(in, 1);
+    if (len > 1 << 24 && len < 1ull << 44)
+        len = 5 * w->page;
+    switch (take(in, 1) % 10) {
+    case 0:
+        mw_mlock(w->space, addr, len, NULL);
+        break;
+    case 1:
+        mw_mlock2(w->space, addr, len, how % 3, NULL);
+        break;
+    case 2:
+        mw_munlock(w->space, addr, len, NULL);
+        break;
+    case 3:
+        if (how & 7)
+            mw_mlockall(w->space, how & 15, NULL);
+        else
+            mw_munlockall(w->space, NULL);
+        break;
+    case 4:
+        mw_msync(w->space, addr, len, how & 15, NULL);
+        break;
+    case 5:
+        if (len <= sizeof vec * w->page)
+            mw_mincore(w->space, addr, len, vec, NULL);
+        break;
+    case 6:
+        if (how < 40)
+            mw_mseal(w->space, addr, len, how == 0, NULL);
+        break;
+    default:
+        mw_madvise(w->space, addr, len, how % 27 + (how >= 216 ? 100 : 0), NULL);
+    }
+}
+
 static void one_call(struct world *w, struct input *in)
 {
     struct mw_stats stats;
     uint64_t kind = take(in, 1);
-    switch (kind % 16) {
+    switch (kind % 20) {
+    case 16: case 17: case 18: case 19:
+        call_advice(w, in);
+        break;
     case 0: case 1: case 2: case 3:
         call_mmap(w, in);
         break;

@@ -136,7 +136,7 @@ struct call {
 
 static struct call take_call(struct input *in)
 {
-    struct call c = { .kind = take(in, 1) % 12, .addr = take_addr(in, PAGE),
+    struct call c = { .kind = take(in, 1) % 16, .addr = take_addr(in, PAGE),
                       .len = take_len(in, PAGE) };
     switch (c.kind) {
     case 0: case 1: case 2:
@@ -155,7 +155,7 @@ static struct call take_call(struct input *in)
             c.more = 1 << 20;
         break;
     default:
-        c.prot = (uint32_t)take(in, 1) & 7;
+        c.prot = (uint32_t)take(in, 1) & (c.kind > 11 ? 127 : 7);
         c.len %= 1 << 16;
     }
     return c;
@@ -187,6 +187,14 @@ static int64_t make(struct world *w, const struct call *c, struct mw_why *why)
     case 10:
         mw_read(w->space, c->addr, buf, c->len, &r);
         return 0;
+    case 12:
+        return mw_mlock(w->space, c->addr, c->len, why);
+    case 13:
+        return mw_mlock2(w->space, c->addr, c->len, MW_MLOCK_ONFAULT, why);
+    case 14:
+        return mw_munlock(w->space, c->addr, c->len, why);
+    case 15:
+        return mw_madvise(w->space, c->addr, c->len, c->prot % 27, why);
     default:
         return mw_import_flags(w->space, c->addr & ~(PAGE - 1), (c->addr & ~(PAGE - 1)) + 3 * PAGE, 0,
                                c->prot & 1 ? MW_VM_DONTCOPY : MW_VM_RAND_READ, true);

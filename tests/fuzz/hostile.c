@@ -106,6 +106,12 @@ static void furnish(struct mw_space *s, struct mw_file *file)
         mw_mmap(s, at, n, below(8), how | MW_MAP_FIXED, file, below(8) * PAGE, NULL);
         if (below(4) == 0)
             mw_import_flags(s, at, at + PAGE, 0, special[below(6)], true);
+        if (below(4) == 0)
+            mw_madvise(s, at, n, below(27), NULL);
+        if (below(9) == 0)
+            mw_madvise(s, at, PAGE, MW_MADV_GUARD_INSTALL, NULL);
+        if (below(9) == 0)
+            mw_mlock2(s, at, n, below(2), NULL);
         if (below(2))
             mw_write(s, at, &at, sizeof at, NULL);
     }
