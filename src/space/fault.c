@@ -326,6 +326,9 @@ static enum mw_fault_result populate_part(struct mw_space *s, uint64_t *at, uint
 {
     bool copies = (flags & (MW_VM_SHARED | MW_VM_WRITE)) == MW_VM_WRITE;
 
+    if ((flags & MW_VM_LOCKONFAULT) && !allowed(flags, MW_ACCESS_READ) &&
+        space_has(s, ROW_ONFAULT_IS_LOOKED_AT))
+        return MW_FAULT_SEGV_ACCERR;
     if (flags & (MW_VM_LOCKONFAULT | MW_VM_IO | MW_VM_PFNMAP))
         return MW_FAULT_OK;
     return fault_pages(s, at, end, copies ? MW_ACCESS_WRITE : MW_ACCESS_READ);

@@ -417,3 +417,30 @@ SCENARIO(mlock_fork)
     anon(w, 4, 2, RW);
     flags_of(w, 4);
 }
+
+/* on fault: nothing is populated, so nothing can fail (LOCK-8) */
+SCENARIO(mlock_onfault_protections)
+{
+    static const uint32_t prots[] = { RO, WO, RW, RX, NONE, XO };
+    int f = file_of(w, FILE_MEM, 2, RWF);
+    for (int64_t i = 0; i < 6; i++) {
+        anon(w, i * 4, 2, prots[i]);
+        do_mlock2(w, at(i * 4), 2 * PAGE, MW_MLOCK_ONFAULT);
+        flags_of(w, i * 4);
+        filemap(w, 40 + i * 4, 3, prots[i], PRIV, f, 0);
+        do_mlock2(w, at(40 + i * 4), 3 * PAGE, MW_MLOCK_ONFAULT);
+        filemap(w, 80 + i * 4, 3, prots[i], SHARED, f, 0);
+        do_mlock2(w, at(80 + i * 4), 3 * PAGE, MW_MLOCK_ONFAULT);
+        present(w, i * 4, 2);
+    }
+    lay(w);
+}
+
+/* what is for execution only, which some CPUs can't read (LOCK-8) */
+SCENARIO(mlock_exec_only)
+{
+    anon(w, 0, 2, XO);
+    lock(w, 0, 2);
+    present(w, 0, 2);
+    advise(w, 0, 2, MW_MADV_POPULATE_READ);
+}

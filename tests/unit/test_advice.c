@@ -80,6 +80,21 @@ static void new_calls(void **state)
     }
 }
 
+/* LOCK-8: on fault, and no access */
+static void onfault_none(void **state)
+{
+    (void)state;
+    for (uint32_t late = 0; late < 2; late++) {
+        struct bench b;
+        start_as(&b, late ? V(6, 1) : V(5, 10), 0);
+        draw(&b, "--");
+        assert_int_equal(mw_mlock2(b.space, at(&b, 0), b.page, MW_MLOCK_ONFAULT, NULL),
+                         late ? 0 : -MW_ENOMEM);
+        assert_int_equal(locked(&b), 1);
+        bench_close(&b);
+    }
+}
+
 /* ADVICE-1: which advice is known since when */
 static void new_advice(void **state)
 {
@@ -509,7 +524,7 @@ static void would(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(new_calls), cmocka_unit_test(new_advice), cmocka_unit_test(not_modelled),
+        cmocka_unit_test(new_calls), cmocka_unit_test(onfault_none), cmocka_unit_test(new_advice), cmocka_unit_test(not_modelled),
         cmocka_unit_test(cut_refused), cmocka_unit_test(remove_readonly),
         cmocka_unit_test(remove_files), cmocka_unit_test(populate_holes),
         cmocka_unit_test(dofork_huge), cmocka_unit_test(guard_files), cmocka_unit_test(guard_touches), cmocka_unit_test(sealed_advice),

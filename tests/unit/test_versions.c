@@ -786,6 +786,7 @@ static void boundaries(void **state)
         { ROW_STACK_NOHUGEPAGE, V(6, 7), 0 },
         { ROW_READONLY_GIVES_BACK, V(6, 12), 0 },
         { ROW_MLOCK2, V(4, 4), 0 },
+        { ROW_ONFAULT_IS_LOOKED_AT, 0, V(6, 1) },
         { ROW_MSEAL, V(6, 10), 0 },
         { ROW_MADV_FREE, V(4, 5), 0 },
         { ROW_MADV_WIPEONFORK, V(4, 14), 0 },
