@@ -112,6 +112,45 @@ static struct mw_call plain_request(const struct event *event, enum mw_call_name
     return call;
 }
 
+/*
+ * What the kernel was built with, and what state the machine is in, decide
+ * some advice: nothing can be said to it. It leaves the layout as it is.
+ */
+static bool is_answerable(const struct event *event)
+{
+    switch ((uint32_t)event->arg[2]) {
+    case MW_MADV_COLLAPSE:
+    case MW_MADV_HWPOISON:
+    case MW_MADV_SOFT_OFFLINE:
+        return false;
+    case MW_MADV_MERGEABLE: /* of a kernel without KSM */
+    case MW_MADV_UNMERGEABLE:
+        return !event->result_known || event->result != -MW_EINVAL;
+    default:
+        return true;
+    }
+}
+
+/* Locks, advice, seals: the arguments are the call's own. */
+static bool request_advice(const struct event *event, struct model_request *request)
+{
+    static const struct { enum call_nr call; enum mw_call_name name; } names[] = {
+        { CALL_MLOCK, MW_CALL_MLOCK }, { CALL_MLOCK2, MW_CALL_MLOCK2 },
+        { CALL_MUNLOCK, MW_CALL_MUNLOCK }, { CALL_MLOCKALL, MW_CALL_MLOCKALL },
+        { CALL_MUNLOCKALL, MW_CALL_MUNLOCKALL }, { CALL_MADVISE, MW_CALL_MADVISE },
+        { CALL_MSYNC, MW_CALL_MSYNC }, { CALL_MSEAL, MW_CALL_MSEAL },
+    };
+
+    if (event->call == CALL_MADVISE && !is_answerable(event))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (names[i].call == event->call) {
+            request->call = plain_request(event, names[i].name);
+            return true;
+        }
+    return false;
+}
+
 bool model_request(struct model *model, const struct event *event, struct model_request *request)
 {
     request->placed = false;
@@ -135,7 +174,7 @@ bool model_request(struct model *model, const struct event *event, struct model_
         request->call = plain_request(event, MW_CALL_MPROTECT);
         return (int)event->arg[3] == -1;
     default:
-        return false;
+        return request_advice(event, request);
     }
 }
 
@@ -153,9 +192,37 @@ static int64_t make(struct mw_space *space, const struct mw_call *call, struct m
         return mw_mprotect(space, arg[0], arg[1], (uint32_t)arg[2], why);
     case MW_CALL_BRK:
         return (int64_t)mw_brk(space, arg[0], why);
-    default:
+    case MW_CALL_MREMAP:
         return mw_mremap(space, arg[0], arg[1], arg[2], arg[3], arg[4], why);
+    case MW_CALL_MLOCK:
+        return mw_mlock(space, arg[0], arg[1], why);
+    case MW_CALL_MLOCK2:
+        return mw_mlock2(space, arg[0], arg[1], arg[2], why);
+    case MW_CALL_MUNLOCK:
+        return mw_munlock(space, arg[0], arg[1], why);
+    case MW_CALL_MLOCKALL:
+        return mw_mlockall(space, arg[0], why);
+    case MW_CALL_MUNLOCKALL:
+        return mw_munlockall(space, why);
+    case MW_CALL_MADVISE:
+        return mw_madvise(space, arg[0], arg[1], arg[2], why);
+    case MW_CALL_MSYNC:
+        return mw_msync(space, arg[0], arg[1], arg[2], why);
+    default:
+        return mw_mseal(space, arg[0], arg[1], arg[2], why);
     }
+}
+
+/* What mlockall has said of the future is said again to a new space. */
+static void note_future(struct model *model, const struct event *event, int64_t result)
+{
+    bool onfault = event->arg[0] & MW_MCL_ONFAULT;
+
+    if (event->call == CALL_MUNLOCKALL)
+        model->future = 0;
+    else if (event->call == CALL_MLOCKALL && result == 0)
+        model->future = !(event->arg[0] & MW_MCL_FUTURE) ? 0
+                        : onfault ? MW_FUTURE_LOCK | MW_FUTURE_ONFAULT : MW_FUTURE_LOCK;
 }
 
 /* False: not a call that the engine makes. */
@@ -167,6 +234,8 @@ static bool perform(struct model *model, const struct event *event, struct model
         return false;
     answer->placed = request.placed;
     answer->result = make(model->space, &request.call, &answer->why);
+    note_future(model, event, answer->result);
+    model->guarded |= event->call == CALL_MADVISE && event->arg[2] == MW_MADV_GUARD_INSTALL;
     if (event->call == CALL_BRK)
         answer->failed = event->arg[0] && event->result_known &&
                          (uint64_t)event->result != event->arg[0];
@@ -196,6 +265,35 @@ static void move_one_by_one(struct model *model, const struct event *event)
     }
 }
 
+/* Whether a file is mapped in [start, end): how long it is by now is not known here. */
+static bool maps_file(struct model *model, uint64_t start, uint64_t end)
+{
+    struct mw_vma vma;
+
+    while (start < end && mw_find_vma(model->space, start, &vma) && vma.start < end) {
+        if (vma.object)
+            return true;
+        start = vma.end;
+    }
+    return false;
+}
+
+/*
+ * Whether pages decide what comes of it, of which the engine has none here:
+ * what is locked or populated may lie beyond a file's end or be a guard, what is
+ * to be removed on a file system that can't. The mappings are the same either way.
+ */
+static bool depends_on_pages(struct model *model, const struct event *event)
+{
+    uint64_t advice = event->call == CALL_MADVISE ? (uint32_t)event->arg[2] : 0;
+    bool matters = event->call == CALL_MLOCK || event->call == CALL_MLOCK2 ||
+                   advice == MW_MADV_POPULATE_READ || advice == MW_MADV_POPULATE_WRITE ||
+                   advice == MW_MADV_REMOVE;
+
+    return matters && (model->guarded ||
+                       maps_file(model, event->arg[0], event->arg[0] + event->arg[1]));
+}
+
 /* False: not a call that the engine answers. */
 static bool call_answered(struct model *model, const struct event *event,
                           struct model_answer *answer)
@@ -204,6 +302,10 @@ static bool call_answered(struct model *model, const struct event *event,
         return false;
     answer->kind = MODEL_ANSWERED;
     answer->agrees = !event->result_known || answer->result == event->result;
+    if (!answer->agrees && depends_on_pages(model, event)) {
+        answer->kind = MODEL_FOLLOWED;
+        answer->agrees = true;
+    }
     if (answer->result == -MW_ENOSYS && !answer->agrees) {
         answer->kind = MODEL_NOT_MODELLED;
         move_one_by_one(model, event);
@@ -214,7 +316,7 @@ static bool call_answered(struct model *model, const struct event *event,
 /* A call the model can't follow: harmless if it failed as a whole. */
 static void call_unknown(const struct event *event, struct model_answer *answer)
 {
-    bool stops_half_way = event->call == CALL_PKEY_MPROTECT || event->call == CALL_MSEAL;
+    bool stops_half_way = event->call == CALL_PKEY_MPROTECT;
 
     answer->kind = failed(event) && !stops_half_way ? MODEL_HARMLESS : MODEL_NOT_MODELLED;
 }
@@ -228,22 +330,12 @@ void model_call(struct model *model, const struct event *event, struct model_ans
         return;
 
     switch (event->call) {
-    case CALL_MADVISE:
-        model_apply_madvise(model, event, answer);
-        break;
-    case CALL_MLOCK:
-    case CALL_MLOCK2:
-    case CALL_MUNLOCK:
-    case CALL_MLOCKALL:
-    case CALL_MUNLOCKALL:
-        model_apply_mlock(model, event, answer);
-        break;
     case CALL_PRLIMIT:
     case CALL_SETRLIMIT:
         model_apply_limit(model, event, answer);
         break;
+    case CALL_MADVISE: /* what is_answerable names */
     case CALL_PROCESS_MADVISE: /* takes no advice that changes the layout */
-    case CALL_MSYNC:
     case CALL_MINCORE:
         answer->kind = MODEL_HARMLESS;
         break;
@@ -291,6 +383,20 @@ static bool follow_mremap(struct model *model, const struct event *event,
                      MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, to, NULL) == event->result;
 }
 
+/* The flags that the program's success has set, where the engine refused. */
+static bool follow_advice(struct model *model, const struct event *event)
+{
+    struct model_answer again = { .failed = failed(event), .result = event->result };
+
+    if (again.failed)
+        return false; /* the engine has done it already */
+    if (event->call == CALL_MADVISE)
+        model_apply_madvise(model, event, &again);
+    else
+        model_apply_mlock(model, event, &again);
+    return again.kind != MODEL_NOT_MODELLED;
+}
+
 bool model_follow(struct model *model, const struct event *event,
                   const struct model_answer *answer)
 {
@@ -303,6 +409,13 @@ bool model_follow(struct model *model, const struct event *event,
         return follow_mremap(model, event, answer);
     case CALL_BRK:
         return (int64_t)mw_brk(model->space, (uint64_t)event->result, NULL) == event->result;
+    case CALL_MADVISE:
+    case CALL_MLOCK:
+    case CALL_MLOCK2:
+    case CALL_MUNLOCK:
+    case CALL_MLOCKALL:
+    case CALL_MUNLOCKALL:
+        return follow_advice(model, event);
     default:
         return false;
     }

@@ -60,9 +60,9 @@ struct model;
 /* How a call was dealt with. */
 enum model_kind {
     MODEL_ANSWERED,   /* performed in the engine; `agrees` tells */
-    MODEL_FOLLOWED,   /* the engine does not have the call, its effect on the layout was
-                         applied when the program's succeeded (mlock, madvise(DONTFORK)) */
-    MODEL_HARMLESS,   /* does not change the layout (madvise(WILLNEED), msync, ...) */
+    MODEL_FOLLOWED,   /* the program's result was taken over: a change of limits, or what the
+                         pages decide (mlock beyond a file's end) */
+    MODEL_HARMLESS,   /* does not change the layout (mincore, madvise(COLLAPSE), ...) */
     MODEL_NOT_MODELLED /* may have changed the layout in a way that is not modelled: the
                          model is stale until model_take_over */
 };

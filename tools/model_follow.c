@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model_follow.c - calls that the engine does not answer, but whose effect on
- * the layout is known: mlock and its kind, madvise, the limits. They are
- * applied when the program's call succeeded.
+ * model_follow.c - what a program's call has done, where it does not come from
+ * the engine's answer: the limits; and locks and advice that a log says have
+ * succeeded though the engine refused.
  */
 #include "model_impl.h"
 
@@ -27,24 +27,6 @@ static bool change_flags(struct model *model, uint64_t start, uint64_t end, uint
     return true;
 }
 
-/* Whether one mapping covers all of [start, end). */
-static bool in_one_vma(struct model *model, uint64_t start, uint64_t end)
-{
-    struct mw_vma vma;
-
-    return mw_find_vma(model->space, start, &vma) && vma.start <= start && end <= vma.end;
-}
-
-/* Where the first hole in [start, end) begins; `end`: there is none. */
-static uint64_t first_hole(struct model *model, uint64_t start, uint64_t end)
-{
-    struct mw_vma vma;
-
-    while (start < end && mw_find_vma(model->space, start, &vma) && vma.start <= start)
-        start = vma.end;
-    return start < end ? start : end;
-}
-
 static uint64_t page_of(const struct model *model)
 {
     return UINT64_C(1) << mw_space_config(model->space)->page_shift;
@@ -67,65 +49,11 @@ static const struct {
     { MADV_DODUMP, MW_VM_DONTDUMP, 0 },
     { MADV_WIPEONFORK, 0, MW_VM_WIPEONFORK },
     { MADV_KEEPONFORK, MW_VM_WIPEONFORK, 0 },
+    { MADV_MERGEABLE, 0, MW_VM_MERGEABLE },
+    { MADV_UNMERGEABLE, MW_VM_MERGEABLE, 0 },
 };
 
-enum { CHANGES = sizeof changes / sizeof changes[0], GUARD_INSTALL = 102 };
-
-static bool is_harmless(uint64_t advice)
-{
-    return advice != MADV_MERGEABLE && advice != MADV_UNMERGEABLE;
-}
-
-/* Whether Linux refuses this mapping the advice: EINVAL, after changing those before it. */
-static bool refuses(const struct mw_vma *vma, uint64_t advice)
-{
-    switch (advice) {
-    case MADV_WIPEONFORK:
-        return vma->object || (vma->flags & MW_VM_MAYSHARE);
-    case MADV_KEEPONFORK:
-        return vma->flags & MW_VM_DROPPABLE;
-    case MADV_DOFORK:
-        return vma->flags & MW_VM_IO;
-    case MADV_DODUMP:
-        return (vma->flags & MW_VM_DROPPABLE) ||
-               (!(vma->flags & MW_VM_HUGETLB) && (vma->flags & VM_SPECIAL));
-    default:
-        return false;
-    }
-}
-
-/* Where the first mapping of [start, end) that refuses begins; `end`: there is none. */
-static uint64_t first_refusal(struct model *model, uint64_t start, uint64_t end, uint64_t advice)
-{
-    struct mw_vma vma;
-
-    while (start < end && mw_find_vma(model->space, start, &vma) && vma.start < end) {
-        if (refuses(&vma, advice))
-            return vma.start > start ? vma.start : start;
-        start = vma.end;
-    }
-    return end;
-}
-
-/*
- * How far an advice that failed has come. A hole gives ENOMEM after all mapped
- * parts were changed; a mapping that refuses gives EINVAL at once.
- */
-static enum model_kind advice_failed(struct model *model, const struct event *event,
-                                     uint64_t *end)
-{
-    uint64_t start = event->arg[0], refusal = first_refusal(model, start, *end, event->arg[2]);
-
-    if (event->result == -MW_ENOMEM && first_hole(model, start, *end) < *end)
-        return MODEL_FOLLOWED;
-    if (event->result == -MW_EINVAL && refusal < *end) {
-        *end = refusal;
-        return MODEL_FOLLOWED;
-    }
-    if (event->result == -MW_EINVAL && in_one_vma(model, start, *end))
-        return MODEL_HARMLESS;
-    return MODEL_NOT_MODELLED;
-}
+enum { CHANGES = sizeof changes / sizeof changes[0] };
 
 void model_apply_madvise(struct model *model, const struct event *event,
                          struct model_answer *answer)
@@ -134,35 +62,24 @@ void model_apply_madvise(struct model *model, const struct event *event,
     uint64_t end = start + ((event->arg[1] + page_of(model) - 1) & ~(page_of(model) - 1));
 
     answer->kind = MODEL_HARMLESS;
-    if (advice == GUARD_INSTALL && !answer->failed) {
-        mw_touch(model->space, start, end); /* it prepares the mapping as a write does */
-        return;
-    }
     for (size_t i = 0; i < CHANGES; i++) {
         if (changes[i].advice != advice)
             continue;
-        answer->kind = answer->failed ? advice_failed(model, event, &end) : MODEL_FOLLOWED;
-        if (answer->kind == MODEL_FOLLOWED &&
-            !change_flags(model, start, end, changes[i].clear, changes[i].set, 0))
-            answer->kind = MODEL_NOT_MODELLED;
+        answer->kind = change_flags(model, start, end, changes[i].clear, changes[i].set, 0)
+                           ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;
         return;
     }
-    if (!is_harmless(advice) && !answer->failed)
-        answer->kind = MODEL_NOT_MODELLED;
 }
 
 /* ---- mlock ---------------------------------------------------------------- */
 
 #define LOCK_FLAGS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 
-/* At a hole the call stops with ENOMEM; what lies before is changed. */
 static bool lock_range(struct model *model, const struct event *event, uint64_t set)
 {
     uint64_t page = page_of(model), start = event->arg[0] & ~(page - 1);
     uint64_t end = (event->arg[0] + event->arg[1] + page - 1) & ~(page - 1);
 
-    if (event->result < 0)
-        end = first_hole(model, start, end);
     return change_flags(model, start, end, LOCK_FLAGS, set, VM_SPECIAL | MW_VM_HUGETLB);
 }
 
@@ -205,14 +122,7 @@ static bool apply_lock(struct model *model, const struct event *event)
 void model_apply_mlock(struct model *model, const struct event *event,
                        struct model_answer *answer)
 {
-    /* ENOMEM is also what a limit gives, before anything is changed */
-    bool at_hole = event->result == -MW_ENOMEM && event->call != CALL_MLOCKALL &&
-                   (mw_space_config(model->space)->caps & MW_CAP_IPC_LOCK);
-
-    if (answer->failed && !at_hole)
-        answer->kind = event->result == -MW_ENOMEM ? MODEL_NOT_MODELLED : MODEL_HARMLESS;
-    else
-        answer->kind = apply_lock(model, event) ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;
+    answer->kind = apply_lock(model, event) ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;
 }
 
 /* ---- limits --------------------------------------------------------------- */

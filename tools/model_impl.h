@@ -9,13 +9,14 @@ struct model {
     struct objects *objects; /* borrowed */
     struct mw_space *space;
     uint32_t future;         /* MW_FUTURE_..., to be set again in a new space */
+    bool guarded;            /* there are, or were, guards (MADV_GUARD_INSTALL) */
     uint64_t identity;       /* the last anonymous identity that was made up here */
 };
 
 /* Flags that the kernel sets on mappings mlock, madvise and the like leave alone. */
 #define VM_SPECIAL (MW_VM_IO | MW_VM_DONTEXPAND | MW_VM_PFNMAP | MW_VM_MIXEDMAP)
 
-/* The calls that are followed, not answered: model_follow.c. */
+/* What is followed, not answered; locks and advice where they have succeeded: model_follow.c. */
 void model_apply_madvise(struct model *model, const struct event *event,
                          struct model_answer *answer);
 void model_apply_mlock(struct model *model, const struct event *event,

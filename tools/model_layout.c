@@ -218,6 +218,7 @@ struct model *model_fork(const struct model *parent)
     if (!child)
         return NULL;
     child->identity = parent->identity;
+    child->guarded = parent->guarded;
     mw_stats(parent->space, &stats);
     mw_set_brk(child->space, stats.brk_start, stats.brk);
     if (copy_into(child, parent) != 0) {

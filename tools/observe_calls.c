@@ -132,6 +132,7 @@ static void read_rights(struct watched *w, const struct task *task)
 {
     const struct event *e = &task->event;
     bool matter = e->call == CALL_MREMAP || e->call == CALL_MLOCK || e->call == CALL_MLOCK2 ||
+                  e->call == CALL_MLOCKALL ||
                   (e->call == CALL_MMAP &&
                    ((e->arg[3] & MW_MAP_LOCKED) ||
                     (e->arg[0] && e->arg[0] < mw_space_config(watched_space(w))->min_addr)));

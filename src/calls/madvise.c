@@ -19,6 +19,9 @@
 /* Memory that the kernel never looks through for equal pages. */
 #define NOT_MERGEABLE (SPECIAL | MW_VM_SHARED | MW_VM_MAYSHARE | MW_VM_HUGETLB | MW_VM_DROPPABLE)
 
+/* Flags that Linux keeps above the lower 32. */
+#define HIGH_FLAGS (MW_VM_SEALED | MW_VM_DROPPABLE | MW_VM_EXEC_ONLY)
+
 enum deed { MARK, NOTHING, AGE, DROP, FREE, REMOVE, POPULATE, GUARD, UNGUARD, NOT_MODELLED };
 
 /* Asked for by every Linux. */
@@ -115,6 +118,8 @@ static int mark(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
         return 0;
     if (flags == v->flags)
         return 0;
+    if (a->number == MW_MADV_UNMERGEABLE && space_has(s, ROW_UNMERGEABLE_UNSEALS))
+        flags &= ~HIGH_FLAGS;
     err = unmap_cut_piece(s, at.start, at.end, why);
     if (err || edit_modify(s, at.start, at.end, flags, true))
         return err;
@@ -206,10 +211,8 @@ static int guard(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
 
 /* ---- the call --------------------------------------------------------------------------- */
 
-static bool is_sealed(const struct mw_space *s, const struct mw_vma *v, const struct advice *a)
+static bool is_sealed(const struct mw_vma *v, const struct advice *a)
 {
-    if (a->number == MW_MADV_WIPEONFORK && space_has(s, ROW_SEALED_IS_WIPED))
-        return false;
     return a->discards && (v->flags & MW_VM_SEALED) && is_anonymous(v) && !(v->flags & MW_VM_WRITE);
 }
 
@@ -218,7 +221,7 @@ static int follow(struct mw_space *s, const struct mw_vma *v, struct mw_range at
 {
     const struct advice *a = ctx;
 
-    if (is_sealed(s, v, a))
+    if (is_sealed(v, a))
         return refuse(v, WHY_sealed, why);
     switch (a->deed) {
     case MARK:

@@ -160,7 +160,7 @@ static void remap_badly(void)
     }
 }
 
-/* ---- what the library does not answer but follows --------------------------------- */
+/* ---- locks and advice --------------------------------- */
 
 static void lock(void)
 {
@@ -174,7 +174,10 @@ static void advise(void)
 {
     static const int advice[] = { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_DONTNEED,
                                   MADV_DONTFORK, MADV_DOFORK, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-                                  MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK };
+                                  MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
+                                  MADV_FREE, MADV_REMOVE, MADV_COLD, 22 /* POPULATE_READ */,
+                                  23 /* POPULATE_WRITE */, 24 /* DONTNEED_LOCKED */,
+                                  102 /* GUARD_INSTALL */, 103 /* GUARD_REMOVE */ };
     madvise(somewhere(), some_size(), advice[below(sizeof advice / sizeof advice[0])]);
 }
 

@@ -796,7 +796,7 @@ static void boundaries(void **state)
         { ROW_REMOVE_MAY_WRITE, V(6, 1), 0 },
         { ROW_ADVICE_CUT_AGAIN, V(6, 1), 0 },
         { ROW_POPULATE_STOPS, V(6, 12), 0 },
-        { ROW_SEALED_IS_WIPED, V(6, 16), V(6, 17) },
+        { ROW_UNMERGEABLE_UNSEALS, V(6, 16), V(6, 17) },
         { ROW_GUARD_TOUCHES_FILES, V(6, 15), V(6, 18) },
         { ROW_DOFORK_NOT_SPECIAL, V(7, 0), 0 },
         { ROW_MADV_COLLAPSE, V(6, 1), 0 },

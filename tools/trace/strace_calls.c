@@ -24,8 +24,8 @@ static const struct call calls[] = {
     {"mlockall", WORK_MEMORY, CALL_MLOCKALL, 1, 0},
     {"munlockall", WORK_MEMORY, CALL_MUNLOCKALL, 0, 0},
     {"pkey_mprotect", WORK_MEMORY, CALL_PKEY_MPROTECT, 4, 0},
-    {"mseal", WORK_MEMORY, CALL_MSEAL, 2, 0},
-    {"syscall_0x1ce", WORK_MEMORY, CALL_MSEAL, 2, 0}, /* to a strace older than mseal */
+    {"mseal", WORK_MEMORY, CALL_MSEAL, 3, 0},
+    {"syscall_0x1ce", WORK_MEMORY, CALL_MSEAL, 3, 0}, /* to a strace older than mseal */
     {"remap_file_pages", WORK_MEMORY, CALL_REMAP_FILE_PAGES, 5, 0},
     {"shmat", WORK_MEMORY, CALL_SHMAT, 3, 0},
     {"shmdt", WORK_MEMORY, CALL_SHMDT, 1, 0},
