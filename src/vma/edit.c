@@ -32,8 +32,8 @@ void edit_split(struct mw_space *s, uint64_t at)
     lower = part(&v, v.start, at);
     upper = part(&v, at, v.end);
     object_get(v.object);
-    tree_set(c, &lower);
-    tree_insert(&s->tree, &upper);
+    tree_insert_after(&s->tree, c, &upper);
+    tree_set(tree_find(&s->tree, v.start), &lower);
 }
 
 void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)

@@ -23,7 +23,7 @@ struct node {
         struct {
             uint64_t lo[INNER_MAX];  /* where the child's first VMA starts */
             uint64_t hi[INNER_MAX];  /* where its last VMA ends */
-            uint64_t gap[INNER_MAX]; /* the largest gap between its VMAs */
+            uint64_t gap[INNER_MAX]; /* at least the largest gap between its VMAs */
             struct node *child[INNER_MAX];
         } in;
     } u;
@@ -55,6 +55,7 @@ static struct node *node_take(struct tree *t, uint16_t level)
 
 static void node_give(struct tree *t, struct node *n)
 {
+    atomic_store_explicit(&t->hint, NULL, memory_order_relaxed);
     n->parent = t->spare;
     t->spare = n;
     t->spares++;
@@ -63,6 +64,7 @@ static void node_give(struct tree *t, struct node *n)
 void tree_init(struct tree *t, const struct mw_port *port)
 {
     memset(t, 0, sizeof *t);
+    atomic_init(&t->hint, NULL);
     t->port = port;
 }
 
@@ -219,6 +221,57 @@ static void refresh_up(struct node *n)
     }
 }
 
+static uint64_t node_lo(const struct node *n) { return n->level ? n->u.in.lo[0] : n->u.vma[0].start; }
+
+static uint64_t node_hi(const struct node *n)
+{
+    return n->level ? n->u.in.hi[n->count - 1] : n->u.vma[n->count - 1].end;
+}
+
+/* There is a gap of so many bytes in `n`. */
+static void gap_seen(struct node *n, uint64_t gap)
+{
+    for (struct node *p = n->parent; p && p->u.in.gap[n->slot] < gap; n = p, p = p->parent)
+        p->u.in.gap[n->slot] = gap;
+}
+
+/* The first or the last VMA of `n` has other borders. */
+static void bounds_moved(struct node *n)
+{
+    for (struct node *p = n->parent; p; n = p, p = p->parent) {
+        uint64_t lo = node_lo(n), hi = node_hi(n);
+        uint32_t i = n->slot;
+
+        if (p->u.in.lo[i] == lo && p->u.in.hi[i] == hi)
+            return;
+        p->u.in.lo[i] = lo;
+        p->u.in.hi[i] = hi;
+        if (i)
+            gap_seen(p, sub_floor(lo, p->u.in.hi[i - 1]));
+        if (i + 1u < p->count)
+            gap_seen(p, sub_floor(p->u.in.lo[i + 1], hi));
+        if (i && i + 1u < p->count)
+            return;
+    }
+}
+
+/* The VMA at `slot` of a leaf is another than it was, or has come, or those around it have met. */
+static void leaf_changed(struct node *n, uint32_t slot)
+{
+    const struct mw_vma *v = n->u.vma;
+    uint64_t gap = 0;
+
+    if (!n->parent)
+        return;
+    if (slot && slot < n->count)
+        gap = sub_floor(v[slot].start, v[slot - 1].end);
+    if (slot + 1u < n->count)
+        gap = max_u64(gap, sub_floor(v[slot + 1].start, v[slot].end));
+    gap_seen(n, gap);
+    if (slot == 0 || slot + 1u >= n->count)
+        bounds_moved(n);
+}
+
 /* ---- search ----------------------------------------------------------------- */
 
 static uint32_t inner_search(const struct node *n, uint64_t addr)
@@ -245,18 +298,30 @@ static uint32_t leaf_search(const struct node *n, uint64_t addr)
     return low;
 }
 
-struct cursor tree_find(const struct tree *t, uint64_t addr)
+/* The leaf with the first VMA that ends above `addr`; NULL: none. */
+static struct node *find_leaf(const struct tree *t, uint64_t addr)
 {
     struct node *n = t->root;
+
+    while (n && n->level) {
+        uint32_t i = inner_search(n, addr);
+
+        n = i < n->count ? n->u.in.child[i] : NULL;
+    }
+    return n;
+}
+
+struct cursor tree_find(const struct tree *t, uint64_t addr)
+{
+    struct tree *hinted = (struct tree *)(uintptr_t)t; /* a search changes its hint alone */
+    struct node *n = atomic_load_explicit(&hinted->hint, memory_order_relaxed);
     uint32_t i;
 
-    if (!n)
-        return (struct cursor){ NULL, 0 };
-    while (n->level) {
-        i = inner_search(n, addr);
-        if (i == n->count)
+    if (!n || addr < n->u.vma[0].start || addr >= n->u.vma[n->count - 1].end) {
+        n = find_leaf(t, addr);
+        if (!n)
             return (struct cursor){ NULL, 0 };
-        n = n->u.in.child[i];
+        atomic_store_explicit(&hinted->hint, n, memory_order_relaxed);
     }
     i = leaf_search(n, addr);
     return i < n->count ? (struct cursor){ n, i } : (struct cursor){ NULL, 0 };
@@ -397,31 +462,10 @@ static void insert_child(struct tree *t, struct node *left, struct node *right)
     refresh_up(right);
 }
 
-/* The leaf and slot where a VMA that starts at `start` belongs. */
-static struct cursor insert_place(const struct tree *t, uint64_t start)
+/* Before the VMA at `c`, or at the end of its leaf. */
+static void insert_at(struct tree *t, struct cursor c, const struct mw_vma *v)
 {
-    struct cursor c = tree_find(t, start);
-
-    if (c.leaf)
-        return c;
-    c = tree_last(t);
-    c.slot++;
-    return c;
-}
-
-void tree_insert(struct tree *t, const struct mw_vma *v)
-{
-    struct cursor c;
-
     t->count++;
-    if (!t->root) {
-        t->root = node_take(t, 0);
-        t->height = 1;
-        t->root->count = 1;
-        t->root->u.vma[0] = *v;
-        return;
-    }
-    c = insert_place(t, v->start);
     if (c.leaf->count == LEAF_MAX) {
         struct node *right = node_split(t, c.leaf, c.slot);
 
@@ -431,13 +475,39 @@ void tree_insert(struct tree *t, const struct mw_vma *v)
     node_copy(c.leaf, c.slot + 1, c.leaf, c.slot, c.leaf->count - c.slot);
     c.leaf->u.vma[c.slot] = *v;
     c.leaf->count++;
-    refresh_up(c.leaf);
+    leaf_changed(c.leaf, c.slot);
+}
+
+void tree_insert(struct tree *t, const struct mw_vma *v)
+{
+    struct cursor c;
+
+    if (!t->root) {
+        t->count = 1;
+        t->root = node_take(t, 0);
+        t->height = 1;
+        t->root->count = 1;
+        t->root->u.vma[0] = *v;
+        return;
+    }
+    c = tree_find(t, v->start);
+    if (!c.leaf) {
+        c = tree_last(t);
+        c.slot++;
+    }
+    insert_at(t, c, v);
+}
+
+void tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v)
+{
+    c.slot++;
+    insert_at(t, c, v);
 }
 
 void tree_set(struct cursor c, const struct mw_vma *v)
 {
     c.leaf->u.vma[c.slot] = *v;
-    refresh_up(c.leaf);
+    leaf_changed(c.leaf, c.slot);
 }
 
 /* ---- removal ------------------------------------------------------------------ */
@@ -527,7 +597,7 @@ struct cursor tree_remove(struct tree *t, struct cursor c)
         node_shrunk(t, n);
         return tree_find(t, end);
     }
-    refresh_up(n);
+    leaf_changed(n, c.slot);
     if (c.slot < n->count)
         return c;
     return (struct cursor){ n->next, 0 };
@@ -561,16 +631,18 @@ static bool leaf_gap_high(const struct node *n, const struct search *s)
     return false;
 }
 
-static bool node_gap_high(const struct node *n, const struct search *s)
+static bool node_gap_high(struct node *n, const struct search *s)
 {
     if (!n->level)
         return leaf_gap_high(n, s);
     for (uint32_t i = n->count; i-- > 0;) {
         if (n->u.in.hi[i] <= s->low)
             return false;
-        if (n->u.in.gap[i] >= s->length && n->u.in.lo[i] < s->high &&
-            node_gap_high(n->u.in.child[i], s))
-            return true;
+        if (n->u.in.gap[i] >= s->length && n->u.in.lo[i] < s->high) {
+            if (node_gap_high(n->u.in.child[i], s))
+                return true;
+            n->u.in.gap[i] = summary_of(n->u.in.child[i]).gap;
+        }
         if (i && gap_fits(s, n->u.in.hi[i - 1], n->u.in.lo[i]))
             return true;
     }
@@ -587,16 +659,18 @@ static bool leaf_gap_low(const struct node *n, const struct search *s)
     return false;
 }
 
-static bool node_gap_low(const struct node *n, const struct search *s)
+static bool node_gap_low(struct node *n, const struct search *s)
 {
     if (!n->level)
         return leaf_gap_low(n, s);
     for (uint32_t i = 0; i < n->count; i++) {
         if (i && gap_fits(s, n->u.in.hi[i - 1], n->u.in.lo[i]))
             return true;
-        if (n->u.in.hi[i] > s->low && n->u.in.gap[i] >= s->length &&
-            node_gap_low(n->u.in.child[i], s))
-            return true;
+        if (n->u.in.hi[i] > s->low && n->u.in.gap[i] >= s->length) {
+            if (node_gap_low(n->u.in.child[i], s))
+                return true;
+            n->u.in.gap[i] = summary_of(n->u.in.child[i]).gap;
+        }
         if (n->u.in.hi[i] >= s->high)
             return false;
     }
@@ -607,26 +681,22 @@ bool tree_gap_high(const struct tree *t, uint64_t low, uint64_t high, uint64_t l
                    struct mw_range *gap)
 {
     struct search s = { low, high, length, gap };
-    struct summary all;
 
     if (!t->root)
         return gap_fits(&s, 0, UINT64_MAX);
-    all = summary_of(t->root);
-    return gap_fits(&s, all.hi, UINT64_MAX) || node_gap_high(t->root, &s) ||
-           gap_fits(&s, 0, all.lo);
+    return gap_fits(&s, node_hi(t->root), UINT64_MAX) || node_gap_high(t->root, &s) ||
+           gap_fits(&s, 0, node_lo(t->root));
 }
 
 bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t length,
                   struct mw_range *gap)
 {
     struct search s = { low, high, length, gap };
-    struct summary all;
 
     if (!t->root)
         return gap_fits(&s, 0, UINT64_MAX);
-    all = summary_of(t->root);
-    return gap_fits(&s, 0, all.lo) || node_gap_low(t->root, &s) ||
-           gap_fits(&s, all.hi, UINT64_MAX);
+    return gap_fits(&s, 0, node_lo(t->root)) || node_gap_low(t->root, &s) ||
+           gap_fits(&s, node_hi(t->root), UINT64_MAX);
 }
 
 /* ---- the checker ------------------------------------------------------------------- */
@@ -676,10 +746,19 @@ static const char *check_node(struct audit *a, const struct node *n, uint32_t le
         s = summary_of(c);
         if (s.lo != n->u.in.lo[i] || s.hi != n->u.in.hi[i])
             return "tree: a node's bounds are stale";
-        if (s.gap != n->u.in.gap[i])
-            return "tree: a node's largest gap is stale";
+        if (s.gap > n->u.in.gap[i])
+            return "tree: a node has a larger gap than it says";
     }
     return NULL;
+}
+
+static bool is_leaf_of(const struct tree *t, const struct node *n)
+{
+    struct cursor c = tree_first(t);
+
+    while (n && c.leaf && c.leaf != n)
+        c.leaf = c.leaf->next;
+    return !n || c.leaf;
 }
 
 const char *tree_check(const struct tree *t)
@@ -696,5 +775,7 @@ const char *tree_check(const struct tree *t)
         return bad;
     if (a.last_leaf->next)
         return "tree: the last leaf has a successor";
+    if (!is_leaf_of(t, atomic_load_explicit(&((struct tree *)(uintptr_t)t)->hint, memory_order_relaxed)))
+        return "tree: the hint is no leaf";
     return a.count == t->count ? NULL : "tree: the count of VMAs is wrong";
 }

@@ -3,14 +3,17 @@
  * tree.h - the index of VMAs: a B+tree with the VMAs in its leaves.
  *
  * Leaves are linked, so that stepping to a neighbour is O(1). Every inner node
- * knows, for each child, where its VMAs begin and end and the largest gap
- * between them: a search for room never enters a subtree that has none.
+ * knows, for each child, where its VMAs begin and end and no less than the
+ * largest gap between them: a search for room that enters a subtree in vain
+ * puts its number right.
  *
  * Nodes that an insertion may need are reserved beforehand; after that,
  * inserting cannot fail.
  */
 #ifndef MW_VMA_TREE_H
 #define MW_VMA_TREE_H
+
+#include <stdatomic.h>
 
 #include "mapwright/mapwright.h"
 
@@ -23,6 +26,7 @@ struct tree {
     uint32_t height;     /* levels, 0 when empty */
     uint64_t count;      /* VMAs */
     const struct mw_port *port;
+    _Atomic(struct node *) hint; /* the leaf of the last hit, or NULL */
 };
 
 /* A place in the tree. Void after an insertion or removal, except as said there. */
@@ -62,6 +66,9 @@ struct cursor tree_prev(const struct tree *t, struct cursor c);
 
 /* Adds a VMA that overlaps none. Needs a reserved insertion. */
 void tree_insert(struct tree *t, const struct mw_vma *v);
+
+/* The same, right behind the one at `c`. */
+void tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v);
 
 /* Replaces the VMA at `c`; its place in the order stays. `c` stays valid. */
 void tree_set(struct cursor c, const struct mw_vma *v);

@@ -54,7 +54,8 @@ static void slot(struct bench *b) { leaf(b)->slot = 9; }
 static void parent(struct bench *b) { leaf(b)->parent = NULL; }
 static void bounds(struct bench *b) { b->space->tree.root->u.in.hi[0] += 4096; }
 static void bounds_low(struct bench *b) { b->space->tree.root->u.in.lo[0] -= 4096; }
-static void gap(struct bench *b) { b->space->tree.root->u.in.gap[0] += 4096; }
+static void gap(struct bench *b) { b->space->tree.root->u.in.gap[0] = 0; }
+static void hint(struct bench *b) { b->space->tree.hint = b->space->tree.root; }
 static void links(struct bench *b) { leaf(b)->next = leaf(b)->next->next; }
 static void root_parent(struct bench *b) { b->space->tree.root->parent = leaf(b); }
 static void tree_count(struct bench *b) { b->space->tree.count++; }
@@ -117,7 +118,7 @@ static const struct breakage breakages[] = {
     { "empty VMA", empty_vma }, { "overlap or are out of order", overlap },
     { "wrong level", level }, { "count is out of range", node_count },
     { "know its place", slot }, { "know its place", parent }, { "bounds are stale", bounds },
-    { "bounds are stale", bounds_low }, { "largest gap is stale", gap },
+    { "bounds are stale", bounds_low }, { "larger gap than it says", gap }, { "hint is no leaf", hint },
     { "linked in order", links }, { "root has a parent", root_parent },
     { "successor", last_next }, { "tree:", tree_count }, { "unaligned", unaligned },
     { "identity", identity }, { "size counter", total }, { "size counter", data },
