@@ -68,38 +68,55 @@ uint64_t mw_frames_total(const struct mw_frames *f)
 
 uint64_t mw_frames_free(const struct mw_frames *f) { return f->free_count; }
 
-frame_t frame_alloc(struct mw_frames *f)
+/* Takes the first frame off a list. */
+static frame_t pop(struct mw_frames *f, uint32_t *head)
 {
-    frame_t n = f->free_head;
+    frame_t n = *head;
 
-    if (n)
-        f->free_head = f->meta[n].link;
-    else if (f->fresh < f->top)
-        n = f->fresh++;
-    else
-        return 0;
+    *head = f->meta[n].link;
+    return n;
+}
+
+static frame_t handed_out(struct mw_frames *f, frame_t n)
+{
     f->free_count--;
     f->meta[n] = (struct frame){ .refs = 1 };
     return n;
 }
 
+frame_t frame_alloc(struct mw_frames *f)
+{
+    if (f->free_head)
+        return handed_out(f, pop(f, &f->free_head));
+    if (f->fresh < f->top)
+        return handed_out(f, f->fresh++);
+    return f->clean_head ? handed_out(f, pop(f, &f->clean_head)) : 0;
+}
+
 frame_t frame_alloc_zeroed(struct mw_frames *f)
 {
-    frame_t n = frame_alloc(f);
+    frame_t n;
 
+    if (f->clean_head)
+        return handed_out(f, pop(f, &f->clean_head));
+    n = frame_alloc(f);
     if (n)
         memset(frame_ptr(f, n), 0, (size_t)1 << f->page_shift);
     return n;
 }
 
-void frame_put(struct mw_frames *f, frame_t n)
+static void put(struct mw_frames *f, frame_t n, uint32_t *head)
 {
     if (--f->meta[n].refs)
         return;
-    f->meta[n].link = f->free_head;
-    f->free_head = n;
+    f->meta[n].link = *head;
+    *head = n;
     f->free_count++;
 }
+
+void frame_put(struct mw_frames *f, frame_t n) { put(f, n, &f->free_head); }
+
+void frame_put_clean(struct mw_frames *f, frame_t n) { put(f, n, &f->clean_head); }
 
 /* ---- huge pages ---------------------------------------------------------------------- */
 

@@ -33,7 +33,8 @@ struct mw_frames {
     uint32_t fresh; /* frames from here up to `top` have never been used */
     uint32_t top;   /* from here on lie huge pages */
     uint32_t free_head;
-    uint32_t free_count;
+    uint32_t clean_head; /* free ones that are all zeros */
+    uint32_t free_count; /* both, and the fresh ones */
     frame_t zero;   /* all zeros, mapped read-only wherever nothing was written */
     struct huge_stock huge[FRAME_LEVELS + 1]; /* by level; those below 2 stay empty */
 };
@@ -46,6 +47,9 @@ frame_t frame_alloc_zeroed(struct mw_frames *f);
 
 static inline void frame_get(struct mw_frames *f, frame_t n) { f->meta[n].refs++; }
 void frame_put(struct mw_frames *f, frame_t n);
+
+/* The same of a frame that is all zeros, as an empty page table is. */
+void frame_put_clean(struct mw_frames *f, frame_t n);
 
 /* log2 of the bytes of a page of `level`, in a format of this page size, or in this pool's. */
 static inline uint32_t frame_shift_of(uint32_t page_shift, uint32_t level)

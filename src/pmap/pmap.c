@@ -95,7 +95,7 @@ static void unlink_table(struct pmap *pm, frame_t n, pte_t *e)
     frame_t child = pte_frame(pm, *e);
 
     pm->pool->tables -= !is_shared(pm, child);
-    frame_put(pm->frames, child);
+    frame_put_clean(pm->frames, child);
     *e = 0;
     --*in_use(pm, n);
 }
@@ -126,7 +126,7 @@ void pmap_destroy(struct pmap *pm)
         return;
     pmap_zap(pm, 0, UINT64_MAX);
     pm->pool->tables--;
-    frame_put(pm->frames, pm->root);
+    frame_put_clean(pm->frames, pm->root);
 }
 
 uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level) { return entry_shift(pm, level); }
@@ -465,7 +465,7 @@ void pmap_unreserve(struct pmap *pm)
         frame_t n = pm->pool->stock;
 
         pm->pool->stock = *in_use(pm, n);
-        frame_put(pm->frames, n);
+        frame_put_clean(pm->frames, n);
     }
 }
 
