@@ -55,6 +55,7 @@ static void open_engine(uint64_t ram)
     c.frames = w.frames;
     c.linux_version = MW_LINUX(6, 18);
     c.max_map_count = UINT64_MAX / 2;
+    c.options |= MW_OPT_EXTENSIONS;
     check(mw_space_create(&c, &w.space) == 0, "mw_space_create");
     w.base = 1ull << 40;
 }
@@ -332,6 +333,53 @@ static void large_moves(void)
     skew = 0;
 }
 
+static double mirror(size_t n)
+{
+    double from, spent;
+
+    from = bench_now();
+    check(mw_mremap(w.space, at(0), n, n, FIXED | MW_MREMAP_MIRROR, at(16 * GIB) + skew, NULL) > 0, "mirror");
+    spent = bench_now() - from;
+    do_unmap(16 * GIB + skew, n);
+    return spent;
+}
+
+static double forks(size_t n)
+{
+    struct mw_space *child;
+    double spent = bench_now();
+
+    (void)n;
+    check(mw_fork(w.space, 1, &child, NULL) == 0, "mw_fork");
+    spent = bench_now() - spent;
+    mw_space_destroy(child);
+    return spent;
+}
+
+static void alone(const char *what, bench_run run, size_t n)
+{
+    double t[11];
+
+    engine = true;
+    run(n);
+    for (int i = 0; i < 11; i++)
+        t[i] = run(n);
+    printf("%-58s %12.0f\n", what, bench_median(t, 11));
+}
+
+/* What the kernel has no call for, of a populated GiB; and fork. */
+static void beyond(void)
+{
+    engine = true;
+    populate(GIB);
+    alone("a fork of 1 GiB populated, ns", forks, GIB);
+    alone("MW_MREMAP_MIRROR of 1 GiB populated, aligned, filled, ns", mirror, GIB);
+    skew = PAGE;
+    alone("  the same, off by a page", mirror, GIB);
+    skew = 0;
+    depopulate(GIB);
+}
+
 /* The engine alone, beyond what the kernel allows. */
 static void growth(void)
 {
@@ -372,6 +420,7 @@ int main(void)
     printf("%-58s %12s %12s %8s\n", "engine against kernel, ns a call, 1,000 mappings", "here", "kernel", "faster");
     small_calls();
     large_moves();
+    beyond();
     growth();
     close_engine();
     return 0;

@@ -312,6 +312,7 @@ bool pmap_guard(struct pmap *pm, uint64_t va)
     frame_t zero = pm->frames->zero;
 
     frame_get(pm->frames, zero);
+    pm->pool->guarded = true;
     if (pmap_enter(pm, va, zero, PTE_HELD | PTE_GUARD, 1))
         return true;
     frame_put(pm->frames, zero);
@@ -338,7 +339,9 @@ static uint64_t first_guard(const struct pmap *pm, frame_t n, uint32_t level, ui
 
 uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end)
 {
-    return pm->frames && start < end ? first_guard(pm, pm->root, pm->levels, start, end) : end;
+    if (!pm->frames || !pm->pool->guarded || start >= end)
+        return end;
+    return first_guard(pm, pm->root, pm->levels, start, end);
 }
 
 pte_t pmap_grant(uint64_t vm_flags)
@@ -488,9 +491,48 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
     pm->pool->moved++;
 }
 
+/* Entries of pages that go from one table to one other; those between them are empty in both. */
+static void move_run(struct pmap *pm, frame_t n, uint32_t first, uint32_t count, uint64_t to)
+{
+    pte_t *e = table(pm, n) + first, *d = NULL;
+    frame_t m = 0;
+    uint32_t moved = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!e[i])
+            continue;
+        if (!d) {
+            m = table_make(pm, to, 1);
+            d = table(pm, m) + entry_index(pm, to, 1);
+        }
+        d[i] = e[i];
+        e[i] = 0;
+        moved++;
+    }
+    if (moved) {
+        *in_use(pm, m) += moved;
+        *in_use(pm, n) -= moved;
+        pm->pool->moved += moved;
+    }
+}
+
+static void move_pages(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, uint64_t to)
+{
+    uint32_t shift = entry_shift(pm, 1), entries = 1u << (pm->page_shift - 3);
+
+    for (uint64_t run; va < end; va += run << shift, to += run << shift) {
+        run = min_u64((end - va) >> shift, entries - entry_index(pm, to, 1));
+        move_run(pm, n, entry_index(pm, va, 1), (uint32_t)run, to);
+    }
+}
+
 static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
                        uint64_t to, uint32_t shared)
 {
+    if (level == 1) {
+        move_pages(pm, n, va, end, to);
+        return;
+    }
     for (uint64_t next; va < end; to += next - va, va = next) {
         pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
         uint64_t span = 1ull << entry_shift(pm, level);
@@ -543,9 +585,42 @@ static pte_t filled_bits(pte_t e, pte_t bits)
     return (bits & ~PTE_W) | (e & bits & PTE_W) | (e & (PTE_A | PTE_D));
 }
 
+/* Pages of one table, into one other. */
+static void fill_run(const struct fill *f, const pte_t *e, uint32_t count, uint64_t to)
+{
+    struct pmap *dst = f->dst;
+    frame_t m = 0;
+    pte_t *d = NULL;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!pte_used(e[i]) || (e[i] & PTE_COW))
+            continue;
+        if (!d) {
+            m = table_make(dst, to, 1);
+            d = table(dst, m) + entry_index(dst, to, 1);
+        }
+        leaf_get(dst, e[i]);
+        set_leaf(dst, m, &d[i], leaf_entry(dst, pte_frame(dst, e[i]), filled_bits(e[i], f->bits), 1), 1);
+    }
+}
+
+static void fill_pages(const struct fill *f, frame_t n, uint64_t va, uint64_t end, uint64_t to)
+{
+    uint32_t shift = entry_shift(f->src, 1), entries = 1u << (f->src->page_shift - 3);
+
+    for (uint64_t run; va < end; va += run << shift, to += run << shift) {
+        run = min_u64((end - va) >> shift, entries - entry_index(f->dst, to, 1));
+        fill_run(f, table(f->src, n) + entry_index(f->src, va, 1), (uint32_t)run, to);
+    }
+}
+
 static void fill_table(const struct fill *f, frame_t n, uint32_t level, uint64_t va, uint64_t end,
                        uint64_t to)
 {
+    if (level == 1) {
+        fill_pages(f, n, va, end, to);
+        return;
+    }
     for (uint64_t next; va < end; to += next - va, va = next) {
         pte_t e = table(f->src, n)[entry_index(f->src, va, level)];
         uint64_t span = 1ull << entry_shift(f->src, level);
@@ -661,6 +736,7 @@ static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t l
 
 bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
 {
+    dst->pool->guarded |= src->pool->guarded;
     return !src->frames || fork_table(dst, src, src->root, src->levels, start, end);
 }
 

@@ -32,6 +32,7 @@ struct pmap_pool {
     frame_t stock;     /* tables reserved for a commit */
     uint64_t resident; /* pages in leaf entries; those of the zero frame and aliases left out */
     uint64_t tables;   /* roots included; a table that is linked twice counts once */
+    bool guarded;      /* there may be guards */
     uint64_t moved;    /* entries that moves have carried over, tables or pages */
 };
 
