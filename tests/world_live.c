@@ -441,6 +441,8 @@ static void live_limit(struct world *w, enum mw_limit which, uint64_t bytes)
     (void)w;
     getrlimit((unsigned)resource[which], &r);
     r.rlim_cur = bytes;
+    if (bytes > r.rlim_max) /* before 5.16 locked memory has a hard limit of 64 KiB */
+        r.rlim_max = bytes;
     if (setrlimit((unsigned)resource[which], &r) != 0)
         say(w, "setrlimit: %d", errno);
 }
