@@ -333,7 +333,8 @@ static void calls(const char *memory)
     row("  move of 1 GiB; peer: mremap alone, aligned", move_live, move_raw, GIB, 5);
 }
 
-static long set_huge(long n)
+/* `more` than there are, or as many as `more` says if that is negative; what there were. */
+static long set_huge(long more)
 {
     FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
     long old = -1;
@@ -342,7 +343,7 @@ static long set_huge(long n)
         return -1;
     if (fscanf(f, "%ld", &old) == 1) {
         rewind(f);
-        fprintf(f, "%ld", n);
+        fprintf(f, "%ld", more < 0 ? -more : old + more);
     }
     fclose(f);
     return old;
@@ -362,11 +363,12 @@ int main(void)
     row("  a mirror of 1 MiB", mirror_live, mirror_hand, MIB, 51);
     filling = MW_LIVE_FILL;
     row("  a mirror of 1 GiB, filled, and a read of each page; peer: unfilled", read_filled, read_unfilled, GIB, 5);
-    old = set_huge(600);
+    old = set_huge(520);
     huge_flags = MW_MAP_HUGETLB;
-    if (old >= 0)
+    if (old >= 0) {
         row("  the same, of huge pages", read_filled, read_unfilled, GIB, 5);
-    set_huge(old);
+        set_huge(-old);
+    }
     stop();
     return 0;
 }
