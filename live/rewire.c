@@ -573,11 +573,16 @@ static int view_make(struct mw_rewire *pool, uint64_t units, int prot, int shari
     *v = (struct view){.open = {.units = units, .unit = pool->unit},
                        .pool = pool,
                        .prot = prot,
-                       .sharing = sharing,
-                       .table = mw_hostcall.resize(NULL, (size_t)units * sizeof *v->table)};
-    err = v->table ? reserve(v) : -ENOMEM;
+                       .sharing = sharing};
+    err = reserve(v);
+    if (!err) {
+        v->table = mw_hostcall.resize(NULL, (size_t)units * sizeof *v->table);
+        if (!v->table) {
+            give_back(pool, v->base, v->span);
+            err = -ENOMEM;
+        }
+    }
     if (err) {
-        free(v->table);
         free(v);
         return err;
     }

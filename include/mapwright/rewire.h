@@ -90,8 +90,8 @@ void mw_rewire_destroy(struct mw_rewire *pool);
 #define MW_REWIRE_COPY_ON_WRITE 0x2u /* a snapshot: what is written to it is its own */
 
 /*
- * Reserves the addresses of a view of so many units, none of which shows a page.
- * `flags` are 0 or MW_REWIRE_READ_ONLY. *view is the caller's until
+ * Reserves the addresses of a view of so many units, none of which shows a page, and
+ * takes eight bytes of memory for each. `flags` are 0 or MW_REWIRE_READ_ONLY. *view is the caller's until
  * mw_rewire_view_destroy or mw_rewire_destroy.
  *
  * Errors, in this order
