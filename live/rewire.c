@@ -88,16 +88,16 @@ static bool continues(uint64_t a, uint64_t b)
 /* How many of pages[0, n) are one run, the first included. By four, for it is what a call costs beside the host's. */
 static uint64_t run_length(const uint64_t *pages, uint64_t n)
 {
-    uint64_t page = pages[0], step = page != MW_REWIRE_NONE, i = 1;
+    uint64_t step = pages[0] != MW_REWIRE_NONE, next = pages[0] + step, i = 1;
 
-    if (page == MW_REWIRE_LOST)
+    if (pages[0] == MW_REWIRE_LOST)
         return 1;
-    for (; n - i >= 4; i += 4) {
-        const uint64_t *p = pages + i, next = page + i * step;
+    for (; n - i >= 4; i += 4, next += 4 * step) {
+        const uint64_t *p = pages + i;
         if ((p[0] ^ next) | (p[1] ^ (next + step)) | (p[2] ^ (next + 2 * step)) | (p[3] ^ (next + 3 * step)))
             break;
     }
-    while (i < n && pages[i] == page + i * step)
+    for (; i < n && pages[i] == next; next += step)
         i++;
     return i;
 }
@@ -682,6 +682,18 @@ int mw_rewire_set(struct mw_rewire_view *open, uint64_t first, const uint64_t *p
     return v->sharing == MAP_PRIVATE ? -EPERM : wire(v, first, pages, n);
 }
 
+static void swap_entries(uint64_t *a, uint64_t *b, uint64_t n)
+{
+    uint64_t kept[64];
+
+    for (uint64_t i = 0; i < n; i += 64) {
+        size_t size = (size_t)(n - i < 64 ? n - i : 64) * sizeof *a;
+        memcpy(kept, a + i, size);
+        memcpy(a + i, b + i, size);
+        memcpy(b + i, kept, size);
+    }
+}
+
 int mw_rewire_swap(struct mw_rewire_view *open_a, uint64_t first_a, struct mw_rewire_view *open_b,
                    uint64_t first_b, uint64_t n)
 {
@@ -700,11 +712,8 @@ int mw_rewire_swap(struct mw_rewire_view *open_a, uint64_t first_a, struct mw_re
     if (!all_exist(a->pool, p.part[0].to, n) || !all_exist(a->pool, p.part[1].to, n))
         return -EINVAL;
     err = carry_out(a->pool, &p);
-    for (uint64_t i = 0; !err && i < n; i++) {
-        uint64_t page = a->table[first_a + i];
-        a->table[first_a + i] = b->table[first_b + i];
-        b->table[first_b + i] = page;
-    }
+    if (!err)
+        swap_entries(a->table + first_a, b->table + first_b, n);
     return err;
 }
 

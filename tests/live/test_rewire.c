@@ -966,6 +966,21 @@ static void swaps(void **state)
     mw_rewire_destroy(pool);
 }
 
+static void swaps_of_many(void **state)
+{
+    struct mw_rewire *pool = pool_of(301, 0, 0);
+    struct mw_rewire_view *view = marked(pool, 301);
+    uint64_t pages[301];
+    (void)state;
+
+    assert_int_equal(mw_rewire_swap(view, 0, view, 151, 150), 0);
+    for (uint64_t i = 0; i < 301; i++)
+        pages[i] = i < 150 ? i + 151 : i > 150 ? i - 151 : i;
+    assert_true(is(view, pages));
+    assert_int_equal(used(pool), 3);
+    mw_rewire_destroy(pool);
+}
+
 static void aliases(void **state)
 {
     struct mw_rewire *pool = pool_of(4, 0, 0);
@@ -1240,6 +1255,7 @@ int main(void)
         cmocka_unit_test(way_back),
         cmocka_unit_test(host_limit),
         cmocka_unit_test(swaps),
+        cmocka_unit_test(swaps_of_many),
         cmocka_unit_test(aliases),
         cmocka_unit_test(copies),
         cmocka_unit_test(compacts),
