@@ -144,7 +144,7 @@ static void line(const char *what, bench_run ours)
 {
     struct bench_pair move = bench_compare(ours, by_memmove, 0, RUNS), read = bench_compare(ours, by_memmove, 1, RUNS);
 
-    printf("  %3zu MiB, %-12s %-16s %7.3f ms %7.1f ms %6.0fx %7.1f ms %7.1f ms %7.1fx\n", block / MIB,
+    printf("  %3zu MiB, %-12s %-16s %7.3f ms %7.1f ms %6.1fx %7.1f ms %7.1f ms %7.1fx\n", block / MIB,
            huge ? "huge pages," : "4 KiB pages,", what, move.ours / 1e6, move.peer / 1e6, move.faster, read.ours / 1e6,
            read.peer / 1e6, read.faster);
 }
