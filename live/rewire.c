@@ -724,7 +724,7 @@ int mw_rewire_snapshot(struct mw_rewire_view *open, unsigned flags, struct mw_re
 
     if (v->sharing == MAP_PRIVATE)
         return -EPERM;
-    if (flags & ~MW_REWIRE_COPY_ON_WRITE || !all_exist(v->pool, v->table, open->units))
+    if (flags & ~MW_REWIRE_COPY_ON_WRITE)
         return -EINVAL;
     err = view_room(v->pool);
     if (!err)
@@ -794,8 +794,6 @@ int mw_rewire_compact(struct mw_rewire_view *open, uint64_t *to)
 
     if (v->sharing == MAP_PRIVATE)
         return -EPERM;
-    if (!all_exist(v->pool, v->table, units))
-        return -EINVAL;
     list = mw_hostcall.resize(NULL, units * sizeof *list);
     pages = list ? mw_hostcall.resize(NULL, units * sizeof *pages) : NULL;
     if (!pages) {

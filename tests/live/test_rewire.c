@@ -274,6 +274,7 @@ static void refused_views(void **state)
     assert_int_equal(mw_rewire_view_create(pool, UINT64_MAX, MW_REWIRE_COPY_ON_WRITE, &view), -EINVAL);
     assert_int_equal(mw_rewire_view_create(pool, UINT64_MAX, 0, &view), -EOVERFLOW);
     assert_int_equal(mw_rewire_view_create(pool, UINT64_MAX / PAGE + 2, 0, &view), -EOVERFLOW);
+    assert_int_equal(mw_rewire_view_create(pool, SIZE_MAX / 4 / PAGE + 1, 0, &view), -EOVERFLOW);
     assert_int_equal(mw_rewire_view_create(pool, SIZE_MAX / 4 / PAGE, 0, &view), -ENOMEM);
     assert_null(view);
     view = view_of(pool, 3);
@@ -281,6 +282,7 @@ static void refused_views(void **state)
     assert_int_equal(mw_rewire_view_create(pool, 1, 0, &view), -EDQUOT);
     assert_int_equal(mw_rewire_snapshot(other, 0, &view), -EDQUOT);
     mw_rewire_view_destroy(other);
+    mw_rewire_view_destroy(view_of(pool, 1));
     assert_int_equal(SET(view, 1, 0), 0); /* three mappings: the budget is used up */
     assert_int_equal(mw_rewire_view_create(pool, 1, 0, &other), -EDQUOT);
     assert_int_equal(mw_rewire_snapshot(view, 0, &other), -EDQUOT);
@@ -357,6 +359,12 @@ static void one_call_a_run(void **state)
     assert_int_equal(map_size, 3 * PAGE);
     assert_int_equal(used(pool), 4);
     assert_int_equal(seen(view), 4);
+    for (uint64_t i = 0; i < 64; i++)
+        pages[i] = 63 - i;
+    watch(counted);
+    assert_int_equal(mw_rewire_set(view, 0, pages, 64), 0);
+    assert_int_equal(watched(), 64);
+    assert_int_equal(seen(view), 64);
     mw_rewire_destroy(pool);
 }
 
