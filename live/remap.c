@@ -240,8 +240,10 @@ static int64_t convert_all(const struct remap *r)
 static int64_t remap_it(struct remap *r)
 {
     struct transaction *t = &r->t;
-    int64_t result, err = note_remap(r);
+    int64_t result, err = may_begin(t->live);
 
+    if (!err)
+        err = note_remap(r);
     if (err)
         return mw_tx_end(t), err;
     result = decide(r);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "hostcall.h"
+#include "spare.h"
 
 #ifndef MFD_HUGETLB
 #define MFD_HUGETLB 4u
@@ -114,41 +115,9 @@ static uint64_t runs_in(const uint64_t *pages, uint64_t n)
 
 /* ---- the spare --------------------------------------------------------------- */
 
-/*
- * At vm.max_map_count mmap is refused even where it would make mappings fewer, so that
- * what was done could not be undone. What has been reached on the way there takes
- * three mappings more than the limit at most; the spare's five give way.
- */
-static int spare_make(struct mw_rewire *pool)
-{
-    size_t small = pool->small;
-    unsigned char *at;
-
-    if (pool->spare)
-        return 0;
-    at = mw_hostcall.map(NULL, SPARE_PAGES * small, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                         -1, 0);
-    if ((void *)at == MAP_FAILED)
-        return -ENOMEM;
-    pool->spare = at;
-    for (size_t i = 1; i < SPARE_PAGES; i += 2)
-        if (mw_hostcall.protect(at + i * small, small, PROT_READ) != 0) {
-            mw_hostcall.unmap(at, SPARE_PAGES * small);
-            pool->spare = NULL;
-            return -ENOMEM;
-        }
-    return 0;
-}
-
-/* The middle first: its ends are the mappings' own, which needs no room. */
-static void spare_drop(struct mw_rewire *pool)
-{
-    if (!pool->spare)
-        return;
-    mw_hostcall.unmap(pool->spare + pool->small, (SPARE_PAGES - 2) * pool->small);
-    mw_hostcall.unmap(pool->spare, SPARE_PAGES * pool->small);
-    pool->spare = NULL;
-}
+/* What has been reached on the way takes three mappings more than the limit at most; the spare's five give way. */
+static int spare_make(struct mw_rewire *pool) { return mw_spare_make(&pool->spare, pool->small, SPARE_PAGES); }
+static void spare_drop(struct mw_rewire *pool) { mw_spare_drop(&pool->spare, pool->small, SPARE_PAGES); }
 
 /* Unmaps what is ours; the ends may have merged with others' mappings, and to split them needs room. */
 static void give_back(struct mw_rewire *pool, void *at, size_t size)

@@ -91,6 +91,7 @@ void mw_live_destroy(struct mw_live *live)
     mw_live_fork_remove(live);
     if (live->range.end)
         munmap(host_at(live->range.start), (size_t)(live->range.end - live->range.start));
+    mw_spare_drop(&live->spare, (size_t)sysconf(_SC_PAGESIZE), SPARES);
     mw_space_destroy(live->space);
     mw_live_end_pools(live);
     pthread_mutex_destroy(&live->lock);
@@ -121,6 +122,8 @@ int mw_live_create(const struct mw_live_config *config, struct mw_live **out)
     err = live->memory.stock ? reserve_range(live, size) : -ENOMEM;
     if (!err)
         err = open_space(live);
+    if (!err)
+        err = mw_spare_make(&live->spare, (size_t)sysconf(_SC_PAGESIZE), SPARES);
     if (!err)
         err = mw_live_fork_add(live);
     if (err) {

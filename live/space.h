@@ -21,6 +21,9 @@
 #include <sys/types.h>
 
 #include "mapwright/live.h"
+#include "spare.h"
+
+enum { SPARES = 15 }; /* pages; mremap alone wants four mappings free */
 
 struct slot {
     uint64_t mapped; /* bytes with an address; 0: free */
@@ -65,6 +68,7 @@ struct mw_live {
     struct mw_space *space;
     struct pool pool[POOLS];
     struct backing *files;
+    unsigned char *spare;    /* host mappings to give up when one is refused; NULL: given up */
     enum mw_live_fork fork;
     enum mw_live_memory private_memory;
     bool aliased;            /* some page may have two addresses */

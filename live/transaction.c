@@ -134,11 +134,15 @@ static void free_unused_slots(struct transaction *t)
 
 int64_t mw_tx_roll_back(struct transaction *t, int64_t err, bool host_too)
 {
+    if (host_too)
+        mw_spare_drop(&t->live->spare, (size_t)1 << mw_space_config(t->live->space)->page_shift, SPARES);
     if (t->journal.room)
         mw_journal_undo(&t->journal);
     for (size_t k = 0; k < t->parts && host_too; k++)
         for (int tries = 3; mw_live_force(&t->before[k]) && tries; tries--)
             continue;
+    if (host_too)
+        may_begin(t->live); /* where the spare can't be had, the next call says so */
     restore_engine(t);
     free_unused_slots(t);
     mw_tx_end(t);

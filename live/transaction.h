@@ -97,6 +97,12 @@ struct change {
     struct mw_why *why;
 };
 
+/* So that what takes several steps can be undone. 0 or -ENOMEM: then it is not begun. */
+static inline int may_begin(struct mw_live *live)
+{
+    return mw_spare_make(&live->spare, (size_t)1 << mw_space_config(live->space)->page_shift, SPARES);
+}
+
 /* Makes `call` under the lock. */
 int64_t mw_live_enter(struct mw_live *live, struct mw_why *why, int64_t (*call)(void *), void *args);
 

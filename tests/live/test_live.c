@@ -28,6 +28,9 @@
 #define FIX (MAY | MW_MREMAP_FIXED)
 #define MIRROR (MAY | MW_MREMAP_MIRROR)
 
+static bool shortened; /* where each instruction is emulated */
+static int rounds(int n) { return shortened ? n / 50 : n; }
+
 /* ---- helpers ------------------------------------------------------------------------------ */
 
 static struct mw_live *start_with(uint64_t size, enum mw_live_fork fork, enum mw_live_memory memory)
@@ -851,6 +854,50 @@ static void every_step(void **state)
         }
 }
 
+/* Takes host mappings in `at` until the host has only about `left`. */
+static void take_mappings(char *at, size_t left)
+{
+    size_t split = 0;
+    while (mprotect(at + (2 * split + 1) * PAGE, PAGE, PROT_READ) == 0)
+        split++;
+    for (size_t i = 0; i < left; i += 2) /* two each */
+        mprotect(at + (2 * --split + 1) * PAGE, PAGE, PROT_NONE);
+}
+
+/* The host's own limit on mappings, `left` of them free: each call happens wholly or not at all. */
+static bool at_limit(enum mw_live_memory memory, int which, size_t left)
+{
+    size_t size = 4ull << 30;
+    struct scene s = arrange(memory);
+    char *fill = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    take_mappings(fill, left);
+    int64_t r = one_of(&s, which);
+    munmap(fill, size);
+    if (r < 0)
+        as_arranged(&s);
+    stop(s.live);
+    close(s.file);
+    if (r < 0 && r != -ENOMEM && r != -EAGAIN) /* madvise says so */
+        print_error("call %d with %zu mappings left: %d\n", which, left, (int)r);
+    return r >= 0 || r == -ENOMEM || r == -EAGAIN;
+}
+
+static bool limits(void *arg)
+{
+    for (int which = 0; which < 16; which++) {
+        bool steps = (which >= 4 && which <= 8) || which == 12;
+        for (size_t left = 0; left < (!steps ? 1 : shortened ? 2 : 18); left += 8)
+            if ((steps || which < 3) && !at_limit(*(enum mw_live_memory *)arg, which, left))
+                return false;
+    }
+    return true;
+}
+
+static void host_limit(void **state)
+{
+    assert_true(in_child(limits, *state));
+}
+
 /* LIVE-1: nor does a creation that fails leave anything */
 static void creation_fails(void **state)
 {
@@ -873,9 +920,6 @@ static void creation_fails(void **state)
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
-
-static bool shortened; /* where each instruction is emulated */
-static int rounds(int n) { return shortened ? n / 50 : n; }
 
 static struct {
     _Atomic(uint32_t) *one, *two; /* two addresses of the same page */
@@ -1023,7 +1067,7 @@ int main(int argc, char **argv)
         WITH(calls, pool), WITH(calls, kernel), WITH(resizes_and_moves, pool),
         WITH(resizes_and_moves, kernel), WITH(mirrors, pool), WITH(mirrors, kernel),
         WITH(random_calls, pool), WITH(random_calls, kernel), WITH(every_step, pool),
-        WITH(every_step, kernel), WITH(files, pool), WITH(files, kernel), WITH(placed_well, pool), WITH(locks, pool), WITH(locks, kernel), WITH(advice, pool), WITH(advice, kernel),
+        WITH(every_step, kernel), WITH(host_limit, pool), WITH(host_limit, kernel), WITH(files, pool), WITH(files, kernel), WITH(placed_well, pool), WITH(locks, pool), WITH(locks, kernel), WITH(advice, pool), WITH(advice, kernel),
         WITH(placed_well, kernel), WITH(source_stays, pool), WITH(source_stays, kernel), cmocka_unit_test(huge),
         cmocka_unit_test(refusals), cmocka_unit_test(forks), cmocka_unit_test(creation_fails), cmocka_unit_test(in_use),
         cmocka_unit_test(callers),
