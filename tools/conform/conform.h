@@ -117,6 +117,7 @@ struct system {
     bool exec_only; /* memory for execution only can't be read */
     bool exact_copies; /* a copy by the system stops at the first byte that faults */
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
+    int64_t leaked; /* pages that this process has locked for ever: a defect counts some twice */
     uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
     uint32_t caps, overcommit;
     uint64_t huge_pages;  /* in the pool, and nobody else's; 0: none can be had */
@@ -141,10 +142,8 @@ void sys_enter_huge(void);          /* an episode has the pool to itself, */
 void sys_leave_huge(void);          /*   until it ends */
 bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system */
 
-#define ALL_DIRTY (1u << FILE_RW | 1u << FILE_SMALL | 1u << FILE_RO | 1u << FILE_WO | 1u << FILE_NOEXEC)
-
-/* Before and after an episode. `dirty`: one bit for each file that was written to. */
-void sys_begin(uint32_t dirty);
+/* Before and after an episode. `dirty`: for each file, one bit for each page that was written to. */
+void sys_begin(const uint32_t *dirty);
 bool sys_wipe(void); /* false: something of the system's stays, until the process ends */
 
 int64_t sys_step(const struct step *s);
@@ -157,6 +156,8 @@ bool sys_find_named(const char *name, struct seen *out);
 bool sys_is_mapped(uint64_t addr); /* by probing */
 void sys_changed(void);            /* what was read of the layout is old */
 bool sys_counters(struct counted *out);
+void sys_lower_lock_limit(void);    /* so that it can be raised again by what leaks */
+bool sys_set_leaked(int64_t pages); /* limits and counters are without these. False: too many */
 uint64_t sys_vm_flags(uint64_t addr); /* from smaps; 0 when it can't tell */
 const char *vm_flag_name(int i, uint64_t *flag); /* as smaps has it; NULL: no more */
 int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
@@ -176,7 +177,7 @@ struct model {
     uint64_t future; /* MW_FUTURE_... */
     struct mw_space *parent[MOST_PARENTS]; /* after a fork */
     int parents;
-    uint32_t dirty;  /* one bit for each file that may have been written to */
+    uint32_t dirty[FILES_TO_MAP]; /* pages, one bit each, that may have been written to */
 };
 extern struct model model;
 extern uint32_t model_version;
@@ -228,8 +229,8 @@ struct slot { /* one worker's */
     uint64_t number; /* the episode in work */
     uint64_t chain[MAX_CHAIN]; /* those before it in the same process, and it */
     int chained;
-    uint32_t dirty; /* files that the slot's next episode has to write anew */
-    bool stale; /* something stays behind in this process: VmLck does, after some calls */
+    uint32_t dirty[FILES_TO_MAP]; /* pages that the slot's next episode has to write anew */
+    bool stale; /* something stays behind in this process */
 };
 
 /* Generates (replay false) or replays slot's episode. True: both agree. */

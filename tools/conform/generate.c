@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define WINDOW 64u         /* pages that most of an episode happens in */
-#define LONGEST 128u       /* pages; more is never locked or populated */
+#define LONGEST 16u        /* pages; more is never locked or populated */
 
 static uint64_t any(struct generator *g)
 {
@@ -52,18 +52,21 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->limits = one_in(g, 5);
     g->unprivileged = one_in(g, 5);
     g->locks = one_in(g, 4);
+    g->unprivileged = g->unprivileged || (g->limits && g->locks && one_in(g, 2));
     g->huge = one_in(g, 4);
     g->seals = sys.seal && one_in(g, 24);
-    g->forks = sys.fork_ok && one_in(g, 24);
+    g->forks = sys.fork_ok && one_in(g, 16);
     g->watches = sys.watch && one_in(g, 12);
-    g->rings = sys.ring_bytes && !g->forks && one_in(g, 32) ? 1 + (int)below(g, 3) : 0;
+    g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
     g->hugetlb = sys.huge_pages > 0 && episode % 96 == 11; /* clearing them takes its time */
     if (g->hugetlb) {
         g->forks = sys.fork_ok && episode % 192 == 11;
         g->rings = 0;
     }
-    g->fills = (one_in(g, 5000) || episode % 5000 == 7) && sys.look == LOOK_QUERY &&
+    g->fills = episode % 10000 == 7 && sys.look == LOOK_QUERY &&
                sys.max_map_count <= 70000;
+    if (g->fills) /* it takes as long as a hundred others: it should tell much */
+        g->n = MAX_STEPS;
     for (int i = 0; i < 32; i++)
         remember(g, ARENA + below(g, WINDOW) * PAGE);
 }
@@ -428,6 +431,44 @@ static enum step_kind some_call(struct generator *g)
     return kind == STEP_BRK && !sys.heap ? STEP_MPROTECT : kind;
 }
 
+/* The protection of the next mapping for the one that ends there: some become one again, some never. */
+static bool make_alike(struct generator *g, struct step *s)
+{
+    struct mw_vma v, next;
+    if (!one_in(g, g->forked || g->ring ? 3 : 16) || !model_next_vma(s->addr, &v) ||
+        !model_next_vma(v.end, &next) || next.start != v.end || v.end > FILL)
+        return false;
+    s->addr = v.start;
+    s->len = v.end - v.start;
+    s->prot = (uint32_t)next.flags & 7u;
+    return true;
+}
+
+static void make_mprotect(struct generator *g, struct step *s)
+{
+    s->prot = some_prot(g);
+    if (g->ring && one_in(g, 4)) {
+        s->addr = g->ring + below(g, 2) * PAGE;
+        s->len = (1 + below(g, 2)) * PAGE;
+    }
+    if (make_alike(g, s))
+        return;
+    if (g->hostile && one_in(g, 30))
+        s->prot |= (one_in(g, 3) ? MW_PROT_GROWSUP : MW_PROT_GROWSDOWN) |
+                   (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
+}
+
+/* Near the limit of mappings this is refused. */
+static void make_hole(struct step *s)
+{
+    struct mw_vma v;
+    s->kind = STEP_MUNMAP;
+    if (model_next_vma(s->addr, &v) && v.end - v.start >= 3 * PAGE && v.end <= FILL) {
+        s->addr = v.start + PAGE;
+        s->len = PAGE;
+    }
+}
+
 static void make_call(struct generator *g, struct step *s)
 {
     do
@@ -440,12 +481,11 @@ static void make_call(struct generator *g, struct step *s)
     else if (s->kind == STEP_MREMAP)
         make_mremap(g, s);
     else if (s->kind == STEP_MPROTECT)
-        s->prot = some_prot(g);
+        make_mprotect(g, s);
     else if (s->kind == STEP_BRK)
         make_brk(g, s);
-    if (s->kind == STEP_MPROTECT && g->hostile && one_in(g, 30))
-        s->prot |= (one_in(g, 3) ? MW_PROT_GROWSUP : MW_PROT_GROWSDOWN) |
-                   (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
+    if (g->filled && !g->only && one_in(g, 12))
+        make_hole(s);
 }
 
 /* ---- huge pages ---- */

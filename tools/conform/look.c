@@ -267,7 +267,7 @@ bool sys_counters(struct counted *out)
     out->total = status_pages("VmSize:");
     out->data = status_pages("VmData:");
     out->stack = status_pages("VmStk:");
-    out->locked = status_pages("VmLck:");
+    out->locked = status_pages("VmLck:") - sys.leaked;
     return true;
 }
 

@@ -301,14 +301,18 @@ static int file_of_object(const struct mw_object *object)
     return which >= FILE_RING ? AREA_SHARED_ANONYMOUS : which; /* as a look at the system tells */
 }
 
-/* Which files a write there may reach. */
+/* Which pages of files a write there may reach. */
 static void note_dirty(uint64_t addr, uint64_t len)
 {
     struct mw_vma v;
     for (uint64_t a = addr; mw_find_vma(model.space, a, &v) && v.start < addr + len; a = v.end) {
         int file = file_of_object(v.object);
-        if (file >= 0 && v.flags & MW_VM_MAYSHARE)
-            model.dirty |= 1u << file;
+        uint64_t at = v.start > addr ? v.start : addr & ~(PAGE - 1);
+        uint64_t end = v.end < addr + len ? v.end : addr + len;
+        if (file < 0 || file >= FILES_TO_MAP || !(v.flags & MW_VM_MAYSHARE))
+            continue;
+        for (; at < end && (v.offset + (at - v.start)) / PAGE < FILE_PAGES; at += PAGE)
+            model.dirty[file] |= 1u << (v.offset + (at - v.start)) / PAGE;
     }
 }
 

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SCAN_EVERY 32
+#define SCAN_EVERY 64
 #define SCAN_AREAS 400
 
 static struct slot *slot;
 static bool strict;
 static int64_t last_result; /* of a call or io_setup, on both sides */
 static bool locked; /* some memory was locked in this episode */
+static enum met met; /* of the last load */
 static bool counters_known;
 static bool is_child; /* made by a step */
 static bool ended;    /* the rest of the episode was a child's */
@@ -165,6 +166,7 @@ static bool same_word(int i, uint64_t addr)
 {
     uint32_t k = 0, e = 0;
     enum met by_system = touch_load(addr, &k), by_engine = model_load(addr, &e);
+    met = by_engine;
     if (by_engine == MET_OTHER) /* out of frames */
         return true;
     slot->tally.accesses++;
@@ -177,7 +179,7 @@ static bool same_word(int i, uint64_t addr)
     return true;
 }
 
-/* Reads pages of the arena, mapped ones above all; `most` of them. */
+/* Reads `most` mapped pages of the arena. Of what can't be read, one stands for the rest. */
 static bool same_bytes_of(int i, int most, bool (*which)(uint64_t))
 {
     struct mw_vma v;
@@ -185,7 +187,8 @@ static bool same_bytes_of(int i, int most, bool (*which)(uint64_t))
     for (uint64_t a = ZONE_LOW; n < most && model_next_vma(a, &v) && v.start < FILL; a = v.end) {
         if (which && !which(v.start))
             continue;
-        for (uint64_t p = v.start; p < v.end && p < v.start + 6 * PAGE; p += PAGE, n++)
+        met = MET_OK;
+        for (uint64_t p = v.start; p < v.end && p < v.start + 6 * PAGE && met == MET_OK; p += PAGE, n++)
             if (!same_word(i, p))
                 return false;
         if (v.end > v.start + 8 * PAGE && !same_word(i, v.end - PAGE))
@@ -264,10 +267,11 @@ static bool both(struct step *s, int64_t *k, int64_t *e)
 
 static bool same_around(const struct step *s, int64_t result)
 {
-    uint64_t at = s->addr & ~(PAGE - 1);
-    if (s->kind == STEP_MMAP || (s->kind == STEP_MREMAP && result > 0))
+    uint64_t from = s->addr & ~(PAGE - 1), at = from;
+    if (s->kind == STEP_MMAP || s->kind == STEP_MREMAP)
         at = (uint64_t)result & ~(PAGE - 1);
-    return same_layout(at, at + PAGE);
+    return same_layout(at, at + PAGE) &&
+           (s->kind != STEP_MREMAP || at == from || same_layout(from, from + PAGE));
 }
 
 static bool call_step(int i, struct step *s)
@@ -318,7 +322,8 @@ static bool parent_after_fork(int i, int code)
     if (!same_bytes_of(i, 96, model_is_private))
         return false;
     model_huge_pages = 0; /* the child may have made pages of shared files */
-    model.dirty |= slot->dirty;
+    for (int file = 0; file < FILES_TO_MAP; file++)
+        model.dirty[file] |= slot->dirty[file];
     ended = true;
     return same_counters(i);
 }
@@ -434,7 +439,7 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     if (g)
         slot->episode.n = g->n;
     sys_begin(slot->dirty);
-    slot->dirty = ALL_DIRTY; /* should this process die */
+    memset(slot->dirty, 0xff, sizeof slot->dirty); /* should this process die */
     model_huge_pages = huge_pages_of(g, &slot->episode);
     huge = model_huge_pages > 0;
     if (huge) {
@@ -449,14 +454,15 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
         keep_layouts();
         return false;
     }
-    slot->dirty = model.dirty;
+    memcpy(slot->dirty, model.dirty, sizeof slot->dirty);
     slot->stale = !sys_wipe();
     if (huge) {
         if (model.parents == 0) /* a parent still has its pages, and the same lock */
             sys_leave_huge();
         slot->stale = true; /* VmSize has been seen to keep some pages */
     }
-    slot->stale = slot->stale || (locked && sys_counters(&after) && after.locked != 0);
+    if (locked && sys_counters(&after) && after.locked != 0 && !sys_set_leaked(sys.leaked + after.locked))
+        slot->stale = true;
     left = model_close();
     return left == NULL || differ(slot->episode.n - 1, left, 0, 0);
 }

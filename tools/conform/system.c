@@ -47,18 +47,20 @@ int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_
 
 /* ---- files ---- */
 
-void sys_fill(int fd, uint64_t bytes)
+void sys_fill(int fd, uint64_t bytes, uint32_t pages)
 {
-    static unsigned char text[FILE_PAGES * PAGE];
-    for (uint32_t i = 0; i < FILE_PAGES; i++) {
-        uint32_t value = 100 + i;
-        memcpy(text + i * PAGE, &value, sizeof value);
-    }
+    static unsigned char page[PAGE];
     /* what was stored beyond the end in the last page would stay there */
-    if (bytes % PAGE && (ftruncate(fd, (off_t)(bytes - bytes % PAGE)) || ftruncate(fd, (off_t)bytes)))
+    if (bytes % PAGE && pages >> bytes / PAGE & 1 &&
+        (ftruncate(fd, (off_t)(bytes - bytes % PAGE)) || ftruncate(fd, (off_t)bytes)))
         return;
-    while (pwrite(fd, text, bytes, 0) < 0 && errno == EINTR)
-        ;
+    for (uint32_t i = 0; i < FILE_PAGES && i * PAGE < bytes; i++) {
+        uint32_t value = 100 + i;
+        uint64_t n = bytes - i * PAGE < PAGE ? bytes - i * PAGE : PAGE;
+        memcpy(page, &value, sizeof value);
+        while (pages >> i & 1 && pwrite(fd, page, n, (off_t)(i * PAGE)) < 0 && errno == EINTR)
+            ;
+    }
 }
 
 int sys_new_file(void)
@@ -101,7 +103,7 @@ static bool open_file(int which)
     fd = sys_new_file();
     if (fd < 0 || ftruncate(fd, (off_t)file_bytes(which)) != 0 || fstat(fd, &st) != 0)
         return false;
-    sys_fill(fd, file_bytes(which));
+    sys_fill(fd, file_bytes(which), ALL_PAGES);
     sys_files.inode[which] = st.st_ino;
     sys_files.writable[which] = fd;
     sys_files.fd[which] = which == FILE_RO   ? opened_as(fd, O_RDONLY)
@@ -139,8 +141,41 @@ static void set_limit(uint32_t which, uint64_t bytes)
 {
     struct rlimit r;
     getrlimit((unsigned)resource_of[which], &r);
+    if (which == MW_LIMIT_MEMLOCK && bytes != 0 && bytes != UINT64_MAX) /* 0 has rules of its own */
+        bytes += (uint64_t)sys.leaked * PAGE;
     r.rlim_cur = bytes == UINT64_MAX ? r.rlim_max : bytes;
     setrlimit((unsigned)resource_of[which], &r);
+}
+
+void sys_lower_lock_limit(void)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_MEMLOCK, &r);
+    if (r.rlim_max != RLIM_INFINITY && sys.memlock > r.rlim_max / 2)
+        sys.memlock = r.rlim_max / 2 & ~(PAGE - 1);
+    set_limit(MW_LIMIT_MEMLOCK, sys.memlock);
+}
+
+bool sys_set_leaked(int64_t pages)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_MEMLOCK, &r);
+    if (sys.memlock != UINT64_MAX && (uint64_t)pages * PAGE > r.rlim_max - sys.memlock)
+        return false;
+    sys.leaked = pages;
+    set_limit(MW_LIMIT_MEMLOCK, sys.memlock);
+    return true;
+}
+
+/* A child has nothing locked. */
+static void forget_leaked(void)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_MEMLOCK, &r);
+    if (r.rlim_cur != 0 && r.rlim_cur != RLIM_INFINITY)
+        r.rlim_cur -= (uint64_t)sys.leaked * PAGE;
+    setrlimit(RLIMIT_MEMLOCK, &r);
+    sys.leaked = 0;
 }
 
 /* Limits of size count from what is in use now, if `flags` does not say otherwise. */
@@ -190,6 +225,7 @@ int64_t sys_fork(void)
     if (pid == 0) {
         alarm(EPISODE_SECONDS);
         sys_reopen();
+        forget_leaked();
     }
     return pid;
 }
@@ -313,11 +349,11 @@ bool sys_enter(void)
     return sys_list_own();
 }
 
-void sys_begin(uint32_t dirty)
+void sys_begin(const uint32_t *dirty)
 {
     for (int i = 0; i < FILES_TO_MAP; i++)
-        if (dirty >> i & 1)
-            sys_fill(sys_files.writable[i], file_bytes(i));
+        if (dirty[i] != 0 && sys_files.writable[i] >= 0)
+            sys_fill(sys_files.writable[i], file_bytes(i), dirty[i]);
     if (sys.heap)
         sys_move_heap();
 }
@@ -334,10 +370,8 @@ static void reset_limits(void)
 bool sys_wipe(void)
 {
     struct mw_vma v;
-    bool ended;
     set_effective(true);
     reset_limits();
-    ended = sys_end_rings();
     if (model.future)
         sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
     sys_raw(SYS_munmap, ZONE_LOW, ZONE_HIGH - ZONE_LOW, 0, 0, 0, 0);
@@ -347,5 +381,5 @@ bool sys_wipe(void)
             sys_raw(SYS_munmap, start, v.end - start, 0, 0, 0, 0);
     }
     sys_changed();
-    return ended;
+    return !sys_made_rings();
 }

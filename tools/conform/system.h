@@ -43,13 +43,14 @@ static inline unsigned char copy_pattern(uint32_t i)
 uint64_t sys_seen_device(void); /* of what sys_next saw last */
 bool sys_open_files(void); /* once; a child has them too */
 int sys_new_file(void);
-void sys_fill(int fd, uint64_t bytes); /* with what read_page (model.c) says */
+void sys_fill(int fd, uint64_t bytes, uint32_t pages); /* with what read_page (model.c) says */
+#define ALL_PAGES UINT32_MAX
 
 /* special.c */
 void sys_open_special(void);
 void sys_probe_special(void);
 int64_t sys_ring(void);
-bool sys_end_rings(void);
+bool sys_made_rings(void);
 int64_t sys_watch(uint64_t addr, uint64_t len);
 
 void sys_reopen(void);    /* this process's windows */

@@ -73,7 +73,7 @@ static void lend_files(struct slot *slot)
     static struct system_files of[MAX_JOBS + 1];
     struct system_files *mine = &of[slot - board->slot];
     if (!mine->opened)
-        slot->dirty = 0;
+        memset(slot->dirty, 0, sizeof slot->dirty);
     mine->maps = sys_files.maps;
     mine->status = sys_files.status;
     mine->smaps = sys_files.smaps;
@@ -487,6 +487,7 @@ int work(const struct options *o)
     if (o->huge_pages)
         sys_take_huge(RANDOM_HUGE_PAGES);
     use_stack();
+    sys_lower_lock_limit();
     if (replay_corpus(o) < 0)
         return 2;
     run_all(o, began);
