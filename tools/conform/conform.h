@@ -156,6 +156,7 @@ bool sys_find_named(const char *name, struct seen *out);
 bool sys_is_mapped(uint64_t addr); /* by probing */
 void sys_changed(void);            /* what was read of the layout is old */
 bool sys_counters(struct counted *out);
+bool sys_sizes(struct counted *out); /* VmSize, and VmData and VmStk as one, at a tenth of the cost */
 void sys_lower_lock_limit(void);    /* so that it can be raised again by what leaks */
 bool sys_set_leaked(int64_t pages); /* limits and counters are without these. False: too many */
 uint64_t sys_vm_flags(uint64_t addr); /* from smaps; 0 when it can't tell */

@@ -423,9 +423,9 @@ static uint64_t heap_page(struct generator *g)
 static enum step_kind some_call(struct generator *g)
 {
     uint64_t dice = below(g, 100);
-    enum step_kind kind = dice < 34   ? STEP_MMAP
-                          : dice < 44 ? STEP_MUNMAP
-                          : dice < 64 ? STEP_MPROTECT
+    enum step_kind kind = dice < 30   ? STEP_MMAP
+                          : dice < 39 ? STEP_MUNMAP
+                          : dice < 61 ? STEP_MPROTECT
                           : dice < 95 ? STEP_MREMAP
                                       : STEP_BRK;
     return kind == STEP_BRK && !sys.heap ? STEP_MPROTECT : kind;
@@ -632,6 +632,8 @@ static void make_other(struct generator *g, int i, struct step *s)
         make_advice(g, s);
     if (s->kind == STEP_FUTURE && !sys.privileged)
         s->kind = STEP_COUNTERS;
+    if (s->kind == STEP_COUNTERS)
+        s->flags = one_in(g, 4); /* all of them */
 }
 
 static void make_fill(struct generator *g, struct step *s)

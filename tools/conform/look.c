@@ -34,7 +34,8 @@ struct map_query {
 static char *text; /* what was read last */
 static bool text_is_maps;
 
-static const char *const window[] = { "/proc/self/maps", "/proc/self/status", "/proc/self/smaps" };
+static const char *const window[] = { "/proc/self/maps", "/proc/self/statm", "/proc/self/status",
+                                      "/proc/self/smaps" };
 
 /*
  * Reads a window. Emulators show what was true when it was opened, so only
@@ -45,13 +46,13 @@ static size_t slurp(int kept)
     size_t n = 0;
     ssize_t k;
     int fd = kept;
-    const int fds[] = { sys_files.maps, sys_files.status, sys_files.smaps };
-    for (int i = 0; i < 3 && sys.look != LOOK_QUERY; i++)
+    const int fds[] = { sys_files.maps, sys_files.statm, sys_files.status, sys_files.smaps };
+    for (int i = 0; i < 4 && sys.look != LOOK_QUERY; i++)
         if (fds[i] == kept)
             fd = open(window[i], O_RDONLY | O_CLOEXEC);
     while (n < TEXT_ROOM - 1 && (k = pread(fd, text + n, TEXT_ROOM - 1 - n, (off_t)n)) > 0) {
         n += (size_t)k;
-        if (kept == sys_files.status && n < PAGE) /* it comes in one piece */
+        if ((kept == sys_files.status || kept == sys_files.statm) && n < PAGE) /* it comes in one piece */
             break;
     }
     text[n] = 0;
@@ -271,12 +272,24 @@ bool sys_counters(struct counted *out)
     return true;
 }
 
+bool sys_sizes(struct counted *out)
+{
+    char *p = text;
+    if (!sys.status || sys.look != LOOK_QUERY || sys_files.statm < 0 || slurp(sys_files.statm) == 0)
+        return false;
+    memset(out, 0, sizeof *out);
+    out->total = strtoll(p, &p, 10);
+    for (int i = 0; i < 5; i++) /* resident, shared, text, libraries; data and stack */
+        out->data = strtoll(p, &p, 10);
+    return true;
+}
+
 /* ---- the program's own mappings ---- */
 
 void sys_reopen(void)
 {
-    int *const fd[] = { &sys_files.maps, &sys_files.status, &sys_files.smaps };
-    for (size_t i = 0; i < 3; i++) {
+    int *const fd[] = { &sys_files.maps, &sys_files.statm, &sys_files.status, &sys_files.smaps };
+    for (size_t i = 0; i < 4; i++) {
         if (*fd[i] > 0)
             close(*fd[i]);
         *fd[i] = open(window[i], O_RDONLY | O_CLOEXEC);
@@ -320,10 +333,13 @@ static void plug(uint64_t start, uint64_t end)
             UINT64_MAX, 0);
 }
 
+static bool zone_is_own; /* something of the program lies in the arena */
+
 static bool read_own(void)
 {
     const char *p = text, *name;
     sys.owned = 0;
+    zone_is_own = false;
     if (sys_files.maps < 0 || slurp(sys_files.maps) == 0)
         return false;
     while (*p) {
@@ -332,6 +348,7 @@ static bool read_own(void)
         if (s->start >= TASK_END)
             continue;
         sys.own_flags[sys.owned] = strncmp(name, "[stack]", 7) == 0 ? MW_VM_GROWSDOWN : 0;
+        zone_is_own = zone_is_own || (s->start < ZONE_HIGH && s->end > ZONE_LOW);
         if (++sys.owned == MAX_AREAS)
             return false;
     }
@@ -380,6 +397,8 @@ bool sys_precious(uint64_t addr, uint64_t len)
     uint64_t end = addr + len < addr ? UINT64_MAX : addr + len;
     if (sys.owned == 0) /* nothing is known: only the arena is safe */
         return addr < ZONE_LOW || end > ZONE_HIGH;
+    if (addr >= ZONE_LOW && end <= ZONE_HIGH && !zone_is_own)
+        return false;
     for (int i = 0; i < sys.owned; i++) {
         uint64_t start = sys.own[i].start;
         if (sys.own_flags[i] & MW_VM_GROWSDOWN)

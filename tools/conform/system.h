@@ -24,7 +24,7 @@ struct system_files {
     uint64_t inode[ALL_FILES];
     uint64_t device[ALL_FILES]; /* 0: any */
     int pattern, out;               /* for the copies */
-    int maps, status, smaps; /* windows; kept open, they answer after a loss of rights */
+    int maps, statm, status, smaps; /* windows; kept open, they answer after a loss of rights */
     bool opened;             /* all but the windows, which are each process's own */
 };
 extern struct system_files sys_files;

@@ -75,6 +75,7 @@ static void lend_files(struct slot *slot)
     if (!mine->opened)
         memset(slot->dirty, 0, sizeof slot->dirty);
     mine->maps = sys_files.maps;
+    mine->statm = sys_files.statm;
     mine->status = sys_files.status;
     mine->smaps = sys_files.smaps;
     sys_files = *mine;
