@@ -236,6 +236,66 @@ static void forked(void **state)
     }
 }
 
+/* HUGETLB-3: the copy that a parent makes for its child's sake is not one of those set aside */
+static void forked_parent(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 4);
+    map(&b, 0, 3, MW_MAP_PRIVATE);
+    poke(&b, ht(0), 1);
+    expect_pool(&b, 3, 2);
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    poke(&b, ht(0), 2);
+    expect_pool(&b, 2, 2);
+    mw_space_destroy(child);
+    expect_pool(&b, 3, 2);
+    end(&b, 64 * H);
+}
+
+/* MERGE-5, MREMAP-14: files of huge pages are mapped as what must not expand */
+static void must_not_expand(void **state)
+{
+    (void)state;
+    struct mw_object *o;
+    struct mw_why why;
+    struct mw_vma v;
+    struct bench b;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 8);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, 4 * H, MW_OBJ_HUGETLB, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE };
+    for (uint64_t i = 0; i < 4; i += 2)
+        assert_int_equal(mw_mmap(b.space, ht(i), 2 * H, RW_, MW_MAP_SHARED | MW_MAP_FIXED, &f, i * H,
+                                 NULL), ht(i));
+    assert_true(mw_find_vma(b.space, ht(0), &v));
+    assert_int_equal(v.end, ht(2)); /* they go on from each other, and are two */
+    assert_int_equal(mw_mremap(b.space, ht(0), 2 * H, 2 * H, FIX_ | MW_MREMAP_DONTUNMAP, ht(10), &why),
+                     -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "MREMAP-14");
+    assert_int_equal(mw_munmap(b.space, ht(0), 4 * H, NULL), 0);
+    mw_object_put(o);
+    end(&b, 64 * H);
+}
+
+/* HUGETLB-6: what is refused at its end has been cut at its start */
+static void first_cut(void **state)
+{
+    (void)state;
+    struct mw_vma v;
+    struct bench b;
+    start(&b, 64 * H, 0);
+    mw_frames_set_huge(b.frames, 21, 8);
+    map(&b, 0, 4, MW_MAP_PRIVATE);
+    assert_int_equal(mw_mprotect(b.space, ht(1), 4096, RO_, NULL), -MW_EINVAL);
+    assert_true(mw_find_vma(b.space, ht(1), &v));
+    assert_int_equal(v.start, ht(1));
+    assert_int_equal(v.flags & RW_, RW_);
+    end(&b, 64 * H);
+}
+
 /* MIRROR-6, MIRROR-8: a private mapping of a file of huge pages copies what the file has */
 static void file_mirror(void **state)
 {
@@ -468,7 +528,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pool), cmocka_unit_test(giant), cmocka_unit_test(grows),
-        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(file_mirror),
+        cmocka_unit_test(does_not_grow), cmocka_unit_test(mirrors), cmocka_unit_test(forked), cmocka_unit_test(forked_parent),
+        cmocka_unit_test(must_not_expand), cmocka_unit_test(first_cut), cmocka_unit_test(file_mirror),
         cmocka_unit_test(zeroed), cmocka_unit_test(stock), cmocka_unit_test(file_grows), cmocka_unit_test(layout_only), cmocka_unit_test(imported),
         cmocka_unit_test(out_of_memory), cmocka_unit_test(out_of_frames),
     };

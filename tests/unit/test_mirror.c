@@ -88,6 +88,32 @@ static void sees_writes(void **state)
     bench_close(&b);
 }
 
+/* MIRROR-2, MIRROR-5: of a table that both addresses link a part moves, and all keep their pages */
+static void moves_part_of_table(void **state)
+{
+    (void)state;
+    struct mw_vma v;
+    struct bench b;
+    start(&b, 8192);
+    assert_int_equal(mw_mmap(b.space, BASE, 1024 * b.page, RW_, FIXED_, NULL, 0, NULL), BASE);
+    for (int64_t i = 0; i < 1024; i += 7)
+        poke(&b, at(&b, i), (uint32_t)i + 1);
+    mirror_ok(&b, 0, 1024, 2048);
+    for (int64_t page = 0; page <= 2048; page += 2048) { /* untouched, for that is for private memory */
+        assert_true(mw_find_vma(b.space, at(&b, page), &v));
+        assert_int_equal(v.anon, 0);
+    }
+    assert_int_equal(mw_mremap(b.space, at(&b, 2048 + 98), 70 * b.page, 70 * b.page, FIX_, at(&b, 8195),
+                               NULL), at(&b, 8195));
+    poke(&b, at(&b, 105), 9); /* seen at its new place too */
+    for (int64_t i = 0; i < 1024; i += 7) {
+        int64_t value = i == 105 ? 9 : i + 1;
+        assert_int_equal(peek(&b, at(&b, i)), value);
+        assert_int_equal(peek(&b, i >= 98 && i < 168 ? at(&b, 8195 + i - 98) : at(&b, 2048 + i)), value);
+    }
+    bench_close(&b);
+}
+
 /* MIRROR-3: what is present there is present here */
 static void is_filled(void **state)
 {
@@ -1044,7 +1070,7 @@ static void fork_last_owner(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arguments_first), cmocka_unit_test(sees_writes), cmocka_unit_test(is_filled), cmocka_unit_test(ranges),
+        cmocka_unit_test(arguments_first), cmocka_unit_test(sees_writes), cmocka_unit_test(moves_part_of_table), cmocka_unit_test(is_filled), cmocka_unit_test(ranges),
         cmocka_unit_test(protections), cmocka_unit_test(private_files), cmocka_unit_test(pages_go),
         cmocka_unit_test(refused), cmocka_unit_test(placed), cmocka_unit_test(out_of_memory),
         cmocka_unit_test(fork_pairs), cmocka_unit_test(fork_inherits), cmocka_unit_test(fork_fails),
