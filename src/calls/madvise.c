@@ -4,7 +4,7 @@
  *
  * One table says what each advice is: flags of the mapping, or something done
  * to its pages. Linux follows it mapping by mapping, over holes, and says of
- * them in the end. Rules ADVICE-1..16.
+ * them in the end. Rules ADVICE-1..13 and SEAL-6.
  */
 #include "calls/unmap.h"
 #include "calls/walk.h"
@@ -194,9 +194,9 @@ static int populate(struct mw_space *s, const struct mw_vma *v, struct mw_range 
 static int guard(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
                  const struct advice *a, struct mw_why *why)
 {
-    bool private = space_has(s, ROW_GUARD_ANY) || (is_anonymous(v) && (v->flags & MW_VM_MAYWRITE));
+    bool any = space_has(s, ROW_GUARD_ANY);
 
-    if ((v->flags & (SPECIAL | MW_VM_HUGETLB | MW_VM_MIRRORED)) || !private)
+    if ((v->flags & (SPECIAL | MW_VM_HUGETLB | MW_VM_MIRRORED)) || !(any || is_anonymous(v)))
         return refuse(v, WHY_advice_kind, why);
     if (a->deed == UNGUARD) {
         discard_guards(s, at);

@@ -42,7 +42,6 @@ int64_t mw_msync(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t fl
 
     why_clear(why);
     flags = (uint32_t)flags; /* an int */
-    w.stops = flags == MW_MS_ASYNC; /* it has nothing to do beyond a hole, and does not go there */
     space_enter(s);
     err = check_arguments(s, addr, length, flags, &at, why);
     if (!err)

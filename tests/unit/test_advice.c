@@ -138,6 +138,28 @@ static void not_modelled(void **state)
     bench_close(&b);
 }
 
+/* what is said where two things are wrong, and the errno does not tell: ADVICE-1, SYNC-1, SEAL-2 */
+static void order(void **state)
+{
+    struct mw_why why;
+    struct bench b;
+    (void)state;
+    bench_start(&b);
+    assert_int_equal(mw_madvise(b.space, at(&b, 0) + 1, 1, 99, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "ADVICE-1");
+    assert_int_equal(mw_madvise(b.space, at(&b, 0) + 1, ~0ull, 0, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "ARG-1");
+    assert_int_equal(mw_msync(b.space, at(&b, 0) + 1, 1, 8, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "SYNC-1");
+    assert_int_equal(mw_msync(b.space, at(&b, 0) + 1, 1, MW_MS_ASYNC | MW_MS_SYNC, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "ARG-1");
+    assert_int_equal(mw_mseal(b.space, at(&b, 0) + 1, ~0ull, 1, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "SEAL-2");
+    assert_int_equal(mw_mseal(b.space, at(&b, 0) + 1, ~0ull, 0, &why), -MW_EINVAL);
+    assert_string_equal(mw_why_rule(&why), "ARG-1");
+    bench_close(&b);
+}
+
 /* ADVICE-4: what a cut too many is called */
 static void cut_refused(void **state)
 {
@@ -527,7 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_calls), cmocka_unit_test(onfault_none), cmocka_unit_test(new_advice), cmocka_unit_test(not_modelled),
-        cmocka_unit_test(cut_refused), cmocka_unit_test(remove_readonly),
+        cmocka_unit_test(order), cmocka_unit_test(cut_refused), cmocka_unit_test(remove_readonly),
         cmocka_unit_test(remove_files), cmocka_unit_test(populate_holes),
         cmocka_unit_test(dofork_huge), cmocka_unit_test(guard_files), cmocka_unit_test(guard_touches), cmocka_unit_test(sealed_advice),
         cmocka_unit_test(mirrored),
