@@ -83,7 +83,7 @@ $(filter $(B)/tests/test_%,$(TEST_LIVE)): $(B)/tests/%: $(B)/tests/tests/live/%.
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka -pthread
 
 # ThreadSanitizer goes with no other sanitizer: built apart, whatever EXTRA says
-$(B)/tests/%_threads: tests/live/%_threads.c live/%.c live/hostcall.c
+$(B)/tests/%_threads: tests/live/%_threads.c live/%.c live/spare.c live/hostcall.c
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -O1 -g -fsanitize=thread -pthread -MMD -MP -o $@ $^
 
