@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define WINDOW 64u         /* pages that most of an episode happens in */
-#define LONGEST 16u        /* pages; more is never locked or populated */
+#define LONGEST 8u         /* pages; more is never locked or populated */
 
 static uint64_t any(struct generator *g)
 {
@@ -54,7 +54,7 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->locks = one_in(g, 4);
     g->unprivileged = g->unprivileged || (g->limits && g->locks && one_in(g, 2));
     g->huge = one_in(g, 4);
-    g->seals = sys.seal && one_in(g, 24);
+    g->seals = sys.seal && one_in(g, 48);
     g->forks = sys.fork_ok && one_in(g, 16);
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
@@ -323,7 +323,7 @@ static uint32_t mmap_flags(struct generator *g)
         MW_MAP_NORESERVE, MW_MAP_POPULATE, MW_MAP_GROWSDOWN, MW_MAP_STACK, MW_MAP_NONBLOCK,
         MW_MAP_FIXED_NOREPLACE, MW_MAP_32BIT, MW_MAP_DENYWRITE, MW_MAP_SYNC,
     };
-    uint32_t flags = one_in(g, 4) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
+    uint32_t flags = one_in(g, 5) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
     if (one_in(g, 40))
         flags = one_in(g, 2) ? MW_MAP_SHARED_VALIDATE : MW_MAP_DROPPABLE;
     flags |= one_in(g, 10) ? 0 : MW_MAP_FIXED;
@@ -348,6 +348,10 @@ static void special_file(struct generator *g, struct step *s)
         s->more = 0; /* where a file of /proc ends is its file system's own matter */
     if (s->file == FILE_ZERO && rounded(s->len) > 1u << 30)
         s->len = 5 * PAGE; /* shared, it is charged as anonymous memory is, after all else */
+    if (s->file == FILE_ZERO && one_in(g, 12)) { /* large, and anywhere: it has a placement of its own */
+        s->flags &= ~MW_MAP_FIXED;
+        s->len = (1 + below(g, 3)) * HUGE + below(g, 3) * PAGE;
+    }
 }
 
 static void make_mmap(struct generator *g, struct step *s)
