@@ -346,7 +346,7 @@ static void special_file(struct generator *g, struct step *s)
     s->file = (int8_t)(FILE_ZERO + below(g, FILES_TO_MAP - FILE_ZERO));
     if (s->file == FILE_PROC && s->more >= 1u << 30)
         s->more = 0; /* where a file of /proc ends is its file system's own matter */
-    if (s->file == FILE_ZERO && rounded(s->len) > 1u << 30)
+    if (s->file == FILE_ZERO && rounded(s->len) > 16 * HUGE)
         s->len = 5 * PAGE; /* shared, it is charged as anonymous memory is, after all else */
     if (s->file == FILE_ZERO && one_in(g, 12)) { /* large, and anywhere: it has a placement of its own */
         s->flags &= ~MW_MAP_FIXED;
