@@ -41,7 +41,7 @@ static int check_room(const struct mw_space *s, uint64_t old_end, uint64_t new_e
 
     if (at < 0)
         return (int)at;
-    err = account_lock(s, s->future, p.length, why);
+    err = account_lock(s, s->future, p.length, NULL, why);
     if (err)
         return err;
     v = tree_at(tree_find(&s->tree, old_end));

@@ -90,7 +90,7 @@ static int look_over(const struct mw_space *s, const struct mirror_request *q, s
 static int check_limits(const struct mw_space *s, const struct survey *all,
                         const struct account_sum *gone, struct mw_why *why)
 {
-    int err = account_lock(s, all->locked ? MW_VM_LOCKED : 0, all->locked, why);
+    int err = account_lock(s, all->locked ? MW_VM_LOCKED : 0, all->locked, NULL, why);
 
     if (!err)
         err = account_room(s, 0, all->sum.pages, gone, why);

@@ -166,7 +166,7 @@ static int check_lock(const struct mw_space *s, const struct request *q, struct 
 {
     if ((q->flags & MW_MAP_LOCKED) && !s->cfg.limit_memlock && !(s->cfg.caps & MW_CAP_IPC_LOCK))
         return why_plain(why, WHY_lock_not_allowed);
-    return account_lock(s, q->v.flags, q->length, why);
+    return account_lock(s, q->v.flags, q->length, NULL, why);
 }
 
 /* How the file was opened; one that MAP_HUGETLB makes can be read and written. */

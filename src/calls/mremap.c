@@ -231,7 +231,7 @@ static int check_growth(const struct mw_space *s, const struct remap *r,
         return 0;
     if ((r->v.flags & MUST_NOT_GROW) && !(r->v.flags & MW_VM_HUGETLB)) /* those have been asked */
         return why_at(why, WHY_mremap_dontexpand, r->v.start, r->v.end);
-    err = account_lock(s, r->v.flags, more, why);
+    err = account_lock(s, r->v.flags, more, gone, why);
     if (!err)
         err = account_room(s, r->v.flags, to_pages(s, more), gone, why);
     return err;

@@ -81,6 +81,7 @@ int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct 
         all.pages += n;
         all.data += account_is_data(v->flags) ? n : 0;
         all.charged += v->flags & MW_VM_ACCOUNT ? n : 0;
+        all.locked += v->flags & MW_VM_LOCKED ? n : 0;
     }
     if (sum)
         *sum = all;

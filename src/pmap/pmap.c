@@ -494,26 +494,20 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
 /* Entries of pages that go from one table to one other; those between them are empty in both. */
 static void move_run(struct pmap *pm, frame_t n, uint32_t first, uint32_t count, uint64_t to)
 {
-    pte_t *e = table(pm, n) + first, *d = NULL;
-    frame_t m = 0;
+    pte_t *e = table(pm, n) + first;
     uint32_t moved = 0;
+    frame_t m;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (!e[i])
-            continue;
-        if (!d) {
-            m = table_make(pm, to, 1);
-            d = table(pm, m) + entry_index(pm, to, 1);
-        }
-        d[i] = e[i];
-        e[i] = 0;
-        moved++;
-    }
-    if (moved) {
-        *in_use(pm, m) += moved;
-        *in_use(pm, n) -= moved;
-        pm->pool->moved += moved;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        moved += e[i] != 0;
+    if (!moved)
+        return;
+    m = table_make(pm, to, 1);
+    memcpy(table(pm, m) + entry_index(pm, to, 1), e, count * sizeof *e);
+    memset(e, 0, count * sizeof *e);
+    *in_use(pm, m) += moved;
+    *in_use(pm, n) -= moved;
+    pm->pool->moved += moved;
 }
 
 static void move_pages(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, uint64_t to)

@@ -42,7 +42,7 @@ static bool stack_is_granted(const struct mw_space *s, const struct mw_vma *v, u
 
     if (v->end - start > s->cfg.limit_stack || grown > v->offset)
         return false; /* (what was touched near address 0 and moved has but a small offset; so has a mirror) */
-    return !account_lock(s, v->flags, grown, NULL) &&
+    return !account_lock(s, v->flags, grown, NULL, NULL) &&
            !account_room(s, v->flags, to_pages(s, grown), NULL, NULL) &&
            !account_commit(s, to_pages(s, grown), NULL);
 }

@@ -76,12 +76,13 @@ int account_commit(const struct mw_space *s, uint64_t pages, struct mw_why *why)
     return 0;
 }
 
-int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes, struct mw_why *why)
+int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes,
+                 const struct account_sum *gone, struct mw_why *why)
 {
-    uint64_t want = add_ceil(s->locked, to_pages(s, bytes));
+    uint64_t locked = s->locked - (gone ? gone->locked : 0), want = add_ceil(locked, to_pages(s, bytes));
 
     if (space_has(s, ROW_LOCK_SUM_WRAPS))
-        want = to_pages(s, (s->locked << s->cfg.page_shift) + bytes);
+        want = to_pages(s, (locked << s->cfg.page_shift) + bytes);
     if (!(flags & MW_VM_LOCKED) || (s->cfg.caps & MW_CAP_IPC_LOCK))
         return 0;
     if (want <= to_pages(s, s->cfg.limit_memlock))

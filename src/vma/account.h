@@ -9,9 +9,9 @@
 void account_add(struct mw_space *s, uint64_t flags, uint64_t pages);
 void account_sub(struct mw_space *s, uint64_t flags, uint64_t pages);
 
-/* What is mapped in a range, in pages: all, of them RLIMIT_DATA counts, of them promised. */
+/* What is mapped in a range, in pages: all, of them RLIMIT_DATA counts, of them promised, and locked. */
 struct account_sum {
-    uint64_t pages, data, charged;
+    uint64_t pages, data, charged, locked;
 };
 
 /* Is private writable memory, which RLIMIT_DATA counts? */
@@ -40,7 +40,8 @@ int account_room(const struct mw_space *s, uint64_t flags, uint64_t pages,
 /* May `pages` more be promised (overcommit)? 0 or -ENOMEM. */
 int account_commit(const struct mw_space *s, uint64_t pages, struct mw_why *why);
 
-/* May `bytes` more be locked, if the flags say locked (RLIMIT_MEMLOCK)? 0 or -EAGAIN. */
-int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes, struct mw_why *why);
+/* May `bytes` more be locked, if the flags say locked (RLIMIT_MEMLOCK), `gone` as above? 0 or -EAGAIN. */
+int account_lock(const struct mw_space *s, uint64_t flags, uint64_t bytes,
+                 const struct account_sum *gone, struct mw_why *why);
 
 #endif

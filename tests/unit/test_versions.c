@@ -427,6 +427,23 @@ static void data_limit(void **state)
     }
 }
 
+/* MREMAP-22, LIMIT-1: before 6.17 a destination no longer counts as locked when the limit is asked */
+static void lock_limit_of_destination(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct bench b;
+        start(&b, late ? MW_LINUX(6, 16) : MW_LINUX(6, 17));
+        mw_set_limit(b.space, MW_LIMIT_MEMLOCK, 5 * b.page);
+        mw_set_future(b.space, MW_FUTURE_LOCK);
+        map_at(&b, 0, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED);
+        map_at(&b, 8, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED);
+        int64_t r = mw_mremap(b.space, at(&b, 0), b.page, 4 * b.page, MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, at(&b, 8), NULL);
+        assert_int_equal(r, late ? (int64_t)at(&b, 8) : -MW_EAGAIN);
+        bench_close(&b);
+    }
+}
+
 static void stack_guard(void **state)
 {
     (void)state;
@@ -840,7 +857,7 @@ int main(void)
         cmocka_unit_test(asks_above), cmocka_unit_test(charge_of_replaced),
         cmocka_unit_test(unaccounted_defect),
         cmocka_unit_test(noreplace), cmocka_unit_test(validate_and_sync),
-        cmocka_unit_test(data_limit), cmocka_unit_test(stack_guard), cmocka_unit_test(lock_sum),
+        cmocka_unit_test(data_limit), cmocka_unit_test(lock_limit_of_destination), cmocka_unit_test(stack_guard), cmocka_unit_test(lock_sum),
         cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
         cmocka_unit_test(huge_pages), cmocka_unit_test(huge_wraps),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
