@@ -40,7 +40,7 @@ misuse zero_calls --calls 0
 misuse steps --steps 100000
 misuse jobs --jobs 0
 misuse version --linux six
-misuse only --only mmap,madvise
+misuse only --only mmap,shmat
 misuse episodes --episode 3,x
 misuse corpus --corpus "$DIR/not-there"
 conform --help && grep -q -e '--corpus DIR' "$DIR/out"

@@ -36,13 +36,15 @@
 
 enum step_kind {
     STEP_MMAP, STEP_MUNMAP, STEP_MPROTECT, STEP_MREMAP, STEP_BRK, /* compared calls, */
+    STEP_MLOCK, STEP_MLOCK2, STEP_MUNLOCK, STEP_MLOCKALL, STEP_MUNLOCKALL,
+    STEP_MADVISE, STEP_MSYNC, STEP_MINCORE, STEP_MSEAL,
     STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
-    STEP_SEAL, STEP_ADVISE, STEP_LIMIT, STEP_CAPS, STEP_FUTURE,   /* circumstances, */
-    STEP_FILL, STEP_FORK, STEP_RING, STEP_WATCH,
+    STEP_LIMIT, STEP_CAPS, STEP_FILL, STEP_FORK, STEP_RING, STEP_WATCH, /* circumstances, */
     STEP_COUNTERS, STEP_BYTES,                                    /* and checks */
     STEP_KINDS
 };
-#define STEP_CALLS (STEP_BRK + 1)
+#define STEP_CALLS (STEP_MSEAL + 1)
+#define CORE_PAGES 32u /* of mincore's answer are compared */
 
 /* The files that an episode may map. */
 enum {
@@ -64,9 +66,9 @@ struct step {
     bool skipped;  /* the engine does not model it: not made */
     int8_t file;   /* STEP_MMAP: FILE_... */
     uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which */
-    uint32_t flags;
+    uint32_t flags; /* of calls that have some; STEP_CAPS, STEP_COUNTERS: all */
     uint64_t addr, len; /* STEP_LIMIT: len is in pages, UINT64_MAX none */
-    uint64_t more;      /* offset, new size */
+    uint64_t more;      /* offset, new size, advice */
     uint64_t to;        /* new address; STEP_STORE: the value */
 };
 
@@ -117,6 +119,7 @@ struct system {
     bool exec_only; /* memory for execution only can't be read */
     bool exact_copies; /* a copy by the system stops at the first byte that faults */
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
+    uint32_t core;  /* what the last mincore said, a bit for each page */
     int64_t leaked; /* pages that this process has locked for ever: a defect counts some twice */
     uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
     uint32_t caps, overcommit;
@@ -176,6 +179,8 @@ struct model {
     struct mw_file file[ALL_FILES];
     struct mw_why why;
     uint64_t future; /* MW_FUTURE_... */
+    bool all_locked; /* by mlockall(MCL_CURRENT) */
+    uint32_t core, core_known; /* what the last mincore said; pages that it may be asked of */
     struct mw_space *parent[MOST_PARENTS]; /* after a fork */
     int parents;
     uint32_t dirty[FILES_TO_MAP]; /* pages, one bit each, that may have been written to */
@@ -219,7 +224,7 @@ struct tally {
     uint64_t calls, accesses, others, episodes, skipped;
     uint64_t by_kind[STEP_KINDS], ok_by_kind[STEP_CALLS];
     uint64_t reason[MAX_REASONS];
-    uint64_t rule[80]; /* cover.c's list of rules of success */
+    uint64_t rule[96]; /* cover.c's list of rules of success */
     uint64_t cpu_us; /* of all processes */
 };
 
@@ -253,7 +258,6 @@ struct generator {
     uint64_t recent[32];
     uint32_t recents;
     uint32_t value;
-    uint64_t future;
     bool filled, forked;
 };
 void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32_t only, int n);
@@ -301,7 +305,8 @@ void shrink(struct slot *slot);
 struct expectation {
     uint32_t version;
     int64_t result[MAX_STEPS]; /* STEP_STORE, STEP_LOAD: MET_... */
-    uint32_t value[MAX_STEPS]; /* of a load */
+    uint32_t value[MAX_STEPS]; /* of a load; of mincore */
+    uint32_t known[MAX_STEPS]; /* the pages that mincore's answer may be compared for */
     struct seen area[48];
     int areas;
     struct counted used; /* at the end, from the start */

@@ -15,6 +15,9 @@ enum rule {
     R_BRK_6, R_MREMAP_25, R_MREMAP_29, R_MREMAP_30, R_MREMAP_31, R_MREMAP_32, R_MREMAP_33,
     R_MREMAP_38, R_MREMAP_41, R_MERGE_2, R_MERGE_3, R_MERGE_5, R_MERGE_6, R_ANON_1, R_ANON_2,
     R_ANON_3, R_FAULT_1, R_FAULT_2, R_FAULT_3, R_FAULT_4, R_FAULT_5, R_STACK_1, R_STACK_2, R_STACK_3,
+    R_LOCK_1, R_LOCK_5, R_LOCK_8, R_LOCK_9, R_LOCK_ALL, R_LOCK_NONE, R_LOCK_10, R_ADVICE_3, R_ADVICE_7,
+    R_ADVICE_8, R_ADVICE_9, R_ADVICE_10, R_ADVICE_11, R_ADVICE_13, R_UNGUARD, R_SYNC_2, R_CORE_3,
+    R_SEAL_4, R_SEAL_5, R_SEAL_6,
     RULES
 };
 
@@ -84,6 +87,26 @@ static const struct {
     [R_STACK_1] = { "STACK-1", "a stack grew" },
     [R_STACK_2] = { "STACK-2", "a stack too near to what lies below" },
     [R_STACK_3] = { "STACK-3", "a stack that limits keep from growing" },
+    [R_LOCK_1] = { "LOCK-1", "a lock from within a page" },
+    [R_LOCK_5] = { "LOCK-5", "a lock of length 0" },
+    [R_LOCK_8] = { "LOCK-8", "locked memory made present" },
+    [R_LOCK_9] = { "LOCK-9", "mlockall(MCL_FUTURE)" },
+    [R_LOCK_ALL] = { "LOCK-9", "mlockall(MCL_CURRENT) locked more" },
+    [R_LOCK_NONE] = { "LOCK-9", "munlockall of what was locked" },
+    [R_LOCK_10] = { "LOCK-10", "munlock of what was locked" },
+    [R_ADVICE_3] = { "ADVICE-3", "advice followed on both sides of a hole" },
+    [R_ADVICE_7] = { "ADVICE-7", "advice that cut a mapping" },
+    [R_ADVICE_8] = { "ADVICE-8", "MADV_DONTNEED dropped pages" },
+    [R_ADVICE_9] = { "ADVICE-9", "MADV_REMOVE emptied an object" },
+    [R_ADVICE_10] = { "ADVICE-10", "advice that pages outlast" },
+    [R_ADVICE_11] = { "ADVICE-11", "MADV_POPULATE_ made pages present" },
+    [R_ADVICE_13] = { "ADVICE-13", "guards were installed" },
+    [R_UNGUARD] = { "ADVICE-13", "guards were taken away" },
+    [R_SYNC_2] = { "SYNC-2", "msync" },
+    [R_CORE_3] = { "CORE-3", "mincore of pages, some there and some not" },
+    [R_SEAL_4] = { "SEAL-4", "memory was sealed" },
+    [R_SEAL_5] = { "SEAL-5", "mseal cut a mapping" },
+    [R_SEAL_6] = { "SEAL-6", "advice refused because of a seal" },
 };
 
 /* Reasons that calls of a program on this Linux never have; SPEC.md says more of each. */
@@ -99,6 +122,11 @@ static const struct {
     { "mremap_whole", "the vdso and rings of perf: the suite" },
     { "mirror_flags", "of this engine alone: tests/unit" },
     { "mirror_size", "of this engine alone: tests/unit" },
+    { "mirror_guarded", "of this engine alone: tests/unit" },
+    { "no_such_call", "before Linux 6.10" },
+    { "advice_split_nomem", "before Linux 6.1" },
+    { "lock_no_page", "the machine's memory runs out" },
+    { "advice_no_page", "the machine's memory runs out" },
 };
 
 /* These need a pool of huge pages. */
@@ -252,12 +280,90 @@ static void failure_rules(uint64_t *n, const struct step *s, const struct mw_sta
     struct mw_vma v;
     bool sealed = model.why.err == MW_EPERM && after->map_count > before->map_count;
     n[R_ENGINE_3] += memcmp(before, after, sizeof *after) == 0;
+    n[R_SEAL_6] += s->kind == STEP_MADVISE && model.why.err == MW_EPERM;
+    n[R_ADVICE_3] += s->kind == STEP_MADVISE && model.why.err == MW_ENOMEM &&
+                     mapped_at(s->addr, &v) && mapped_at(s->addr + s->len - PAGE, &v);
     n[R_MMAP_4] += s->kind == STEP_MMAP && model.why.err == MW_ENOMEM && s->len > TASK_END;
     n[R_MMAP_24] += s->kind == STEP_MMAP && after->total < before->total;
     n[R_MUNMAP_3] += sealed && s->kind != STEP_MPROTECT;
     n[R_MPROT_4] += s->kind == STEP_MPROTECT && after->map_count != before->map_count;
     n[R_MREMAP_33] += s->kind == STEP_MREMAP && was_mapped && spans_several(s) &&
                       !mapped_at(s->addr, &v);
+}
+
+static void lock_rules(uint64_t *n, const struct step *s, const struct mw_stats *before,
+                       const struct mw_stats *after)
+{
+    bool more = after->locked > before->locked, fewer = after->locked < before->locked;
+    switch (s->kind) {
+    case STEP_MLOCKALL:
+        n[R_LOCK_9] += (s->flags & MW_MCL_FUTURE) != 0;
+        n[R_LOCK_ALL] += more;
+        break;
+    case STEP_MUNLOCKALL:
+        n[R_LOCK_NONE] += fewer;
+        break;
+    default:
+        n[R_LOCK_1] += more && s->addr % PAGE != 0;
+        n[R_LOCK_5] += s->len == 0;
+        n[R_LOCK_8] += more && after->resident > before->resident;
+        n[R_LOCK_10] += fewer;
+    }
+}
+
+static void advice_rules(uint64_t *n, const struct step *s, const struct mw_stats *before,
+                         const struct mw_stats *after)
+{
+    bool fewer = after->resident < before->resident;
+    switch (s->more) {
+    case MW_MADV_DONTNEED:
+    case MW_MADV_DONTNEED_LOCKED:
+        n[R_ADVICE_8] += fewer;
+        break;
+    case MW_MADV_REMOVE:
+        n[R_ADVICE_9] += s->len != 0;
+        break;
+    case MW_MADV_FREE:
+    case MW_MADV_COLD:
+    case MW_MADV_WILLNEED:
+        n[R_ADVICE_10] += s->len != 0;
+        break;
+    case MW_MADV_POPULATE_READ:
+    case MW_MADV_POPULATE_WRITE:
+        n[R_ADVICE_11] += after->resident > before->resident;
+        break;
+    case MW_MADV_GUARD_INSTALL:
+        n[R_ADVICE_13] += s->len != 0;
+        break;
+    case MW_MADV_GUARD_REMOVE:
+        n[R_UNGUARD] += s->len != 0;
+        break;
+    default:
+        n[R_ADVICE_7] += after->map_count > before->map_count;
+    }
+}
+
+/* The calls on locks and advice that succeeded. */
+static void lock_and_advice_rules(uint64_t *n, const struct step *s, const struct mw_stats *before,
+                                  const struct mw_stats *after)
+{
+    switch (s->kind) {
+    case STEP_MADVISE:
+        advice_rules(n, s, before, after);
+        break;
+    case STEP_MSYNC:
+        n[R_SYNC_2] += s->len != 0;
+        break;
+    case STEP_MINCORE:
+        n[R_CORE_3] += model.core != 0 && model.core != model.core_known;
+        break;
+    case STEP_MSEAL:
+        n[R_SEAL_4] += s->len != 0;
+        n[R_SEAL_5] += after->map_count > before->map_count;
+        break;
+    default:
+        lock_rules(n, s, before, after);
+    }
 }
 
 void cover_call(struct tally *t, const struct step *s, int64_t result,
@@ -289,11 +395,14 @@ void cover_call(struct tally *t, const struct step *s, int64_t result,
     case STEP_MUNMAP:
         t->rule[R_MUNMAP_HOLE] += after->total == before->total;
         break;
-    default:
+    case STEP_MPROTECT:
         t->rule[R_MPROT_NOTHING] += s->len == 0;
         t->rule[R_MPROT_8] += after->committed != before->committed;
         t->rule[R_MPROT_9] += after->resident > before->resident && after->locked != 0;
         t->rule[R_MPROT_5] += (s->prot & MW_PROT_GROWSDOWN) != 0;
+        break;
+    default:
+        lock_and_advice_rules(t->rule, s, before, after);
     }
 }
 

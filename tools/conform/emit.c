@@ -143,6 +143,16 @@ static void put_copy(int i, const struct step *s)
     fprintf(f, ", %" PRIu64 ")", s->len);
 }
 
+/* With the pages that are not a file's, and so can be compared. */
+static void put_mincore(int i, const struct step *s)
+{
+    fprintf(f, "core(");
+    put_address(i, s->addr);
+    fprintf(f, ", ");
+    put_length(s->len);
+    fprintf(f, ", 0x%xu, &value[%d])", want[0].known[i], i);
+}
+
 static void put_call(int i, const struct step *s)
 {
     switch (s->kind) {
@@ -159,20 +169,17 @@ static void put_call(int i, const struct step *s)
     case STEP_LOAD: put_access(i, s); break;
     case STEP_COPY_IN:
     case STEP_COPY_OUT: put_copy(i, s); break;
-    case STEP_SEAL: put_range_call(i, s, "462 /* mseal */", 0, true); break;
-    case STEP_ADVISE:
-        put_range_call(i, s, "SYS_madvise",
-                       s->flags == MW_VM_DONTCOPY     ? 10
-                       : s->flags == MW_VM_DONTDUMP   ? 16
-                       : s->flags == MW_VM_WIPEONFORK ? 18
-                                                      : 1,
-                       true);
-        break;
+    case STEP_MLOCK: put_range_call(i, s, "SYS_mlock", 0, false); break;
+    case STEP_MLOCK2: put_range_call(i, s, "325 /* mlock2 */", s->flags, true); break;
+    case STEP_MUNLOCK: put_range_call(i, s, "SYS_munlock", 0, false); break;
+    case STEP_MLOCKALL: fprintf(f, "syscall(SYS_mlockall, 0x%xul)", s->flags); break;
+    case STEP_MUNLOCKALL: fprintf(f, "syscall(SYS_munlockall)"); break;
+    case STEP_MADVISE: put_range_call(i, s, "SYS_madvise", s->more, true); break;
+    case STEP_MSYNC: put_range_call(i, s, "SYS_msync", s->flags, true); break;
+    case STEP_MINCORE: put_mincore(i, s); break;
+    case STEP_MSEAL: put_range_call(i, s, "462 /* mseal */", s->flags, true); break;
     case STEP_LIMIT: put_limit(s); break;
     case STEP_CAPS: fprintf(f, "capabilities(%d)", s->flags != 0); break;
-    case STEP_FUTURE:
-        fprintf(f, "syscall(SYS_mlockall, %dul)", s->flags & MW_FUTURE_ONFAULT ? 6 : 2);
-        break;
     case STEP_FILL: fprintf(f, "fill_up(%" PRIu64 ")", s->len); break;
     case STEP_FORK: fprintf(f, "go_on_as_a_child()"); break;
     case STEP_RING: fprintf(f, "make_ring()"); break;
@@ -194,9 +201,7 @@ static void put_steps(void)
         step_text(&ep->step[i], text, sizeof text);
         fprintf(f, "    /* %s */\n    result[%d] = ", text, i);
         put_call(i, &ep->step[i]);
-        if (ep->step[i].kind < STEP_CALLS || ep->step[i].kind == STEP_SEAL ||
-            ep->step[i].kind == STEP_ADVISE || ep->step[i].kind == STEP_FUTURE ||
-            ep->step[i].kind == STEP_RING)
+        if (ep->step[i].kind < STEP_CALLS || ep->step[i].kind == STEP_RING)
             fprintf(f, ";\n    if (result[%d] == -1)\n        result[%d] = -errno", i, i);
         fprintf(f, ";\n");
     }

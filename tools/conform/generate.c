@@ -54,7 +54,7 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->locks = one_in(g, 4);
     g->unprivileged = g->unprivileged || (g->limits && g->locks && one_in(g, 2));
     g->huge = one_in(g, 4);
-    g->seals = sys.seal && one_in(g, 48);
+    g->seals = sys.seal && (one_in(g, 48) || only == 1u << STEP_MSEAL);
     g->forks = sys.fork_ok && one_in(g, 16);
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
@@ -65,8 +65,10 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     }
     g->fills = episode % 10000 == 7 && sys.look == LOOK_QUERY &&
                sys.max_map_count <= 70000;
-    if (g->fills) /* it takes as long as a hundred others: it should tell much */
+    if (g->fills) { /* it takes as long as a hundred others: it should tell much */
         g->n = MAX_STEPS;
+        g->seals = sys.seal;
+    }
     for (int i = 0; i < 32; i++)
         remember(g, ARENA + below(g, WINDOW) * PAGE);
 }
@@ -242,7 +244,7 @@ static bool harmless_mremap(const struct step *s)
            harmless(s->to, s->more ? s->more : PAGE);
 }
 
-/* Exactly a piece of one mapping, with room for cuts: elsewhere madvise and mseal end half-way. */
+/* Exactly a piece of one mapping, with room for cuts. */
 static bool is_piece(const struct step *s)
 {
     struct mw_stats now;
@@ -252,7 +254,7 @@ static bool is_piece(const struct step *s)
         return false;
     if (!model_next_vma(s->addr, &v))
         return false;
-    if (v.flags & MW_VM_HUGETLB && (s->kind == STEP_WATCH || (s->addr | s->len) % HUGE != 0))
+    if (v.flags & MW_VM_HUGETLB)
         return false;
     return v.start <= s->addr && s->addr >= ZONE_LOW && s->len <= v.end - s->addr &&
            s->addr < FILL && !(v.flags & MW_VM_SEALED);
@@ -275,6 +277,68 @@ static bool is_bearable(const struct step *s)
     if (s->kind == STEP_MREMAP)
         return !too_much(s->more) || !model_next_vma(s->addr, &v) || !(v.flags & MW_VM_LOCKED);
     return true;
+}
+
+/* ---- and of the calls on locks and advice ---- */
+
+#define MOST_PRESENT 16u /* pages made present, or guarded, at once */
+#define MOST_WALKED (3 * HUGE)
+
+static bool has_huge_or_ring(uint64_t addr, uint64_t end)
+{
+    struct mw_vma v;
+    for (uint64_t a = addr; model_next_vma(a, &v) && v.start < end; a = v.end)
+        if (v.flags & MW_VM_HUGETLB || model_is_opaque(v.start))
+            return true;
+    return false;
+}
+
+/*
+ * PAGEOUT may drop what FREE and droppable memory have left to be dropped;
+ * HWPOISON and its like spoil the machine's pages. REMOVE is the file's own
+ * matter, and these do as they like.
+ */
+static bool advice_is_safe(uint64_t advice, uint64_t addr, uint64_t end)
+{
+    switch ((uint32_t)advice) {
+    case MW_MADV_PAGEOUT:
+    case MW_MADV_COLLAPSE:
+    case MW_MADV_HWPOISON:
+    case MW_MADV_SOFT_OFFLINE:
+        return false;
+    case MW_MADV_REMOVE:
+        return !has_huge_or_ring(addr, end);
+    case MW_MADV_POPULATE_READ:
+    case MW_MADV_POPULATE_WRITE:
+    case MW_MADV_GUARD_INSTALL:
+        return end - addr <= MOST_PRESENT * PAGE && !has_huge_or_ring(addr, end);
+    default:
+        return true;
+    }
+}
+
+/* These go on over holes, to whatever lies within their range. */
+static bool walks_safely(const struct step *s)
+{
+    uint64_t page = s->addr & ~(PAGE - 1), len = rounded(s->len + (s->addr - page));
+    if (s->kind == STEP_MADVISE && !advice_is_safe(s->more, page, page))
+        return false;
+    if (s->addr >= TASK_END || len == 0 || page + len < page)
+        return true;
+    if (len > MOST_WALKED || !harmless(page, len) || sys_precious(page, len))
+        return false;
+    if (s->kind == STEP_MLOCK || s->kind == STEP_MLOCK2)
+        return len <= MOST_PRESENT * PAGE;
+    return s->kind != STEP_MADVISE || advice_is_safe(s->more, page, page + len);
+}
+
+/* Every mapping of this process: never made present, nor when there are very many. */
+static bool locks_safely(const struct step *s)
+{
+    struct mw_stats now;
+    mw_stats(model.space, &now);
+    return now.map_count < 4096 &&
+           (s->flags > 7 || !(s->flags & MW_MCL_CURRENT) || s->flags & MW_MCL_ONFAULT);
 }
 
 bool step_is_safe(const struct step *s)
@@ -306,8 +370,17 @@ bool step_is_safe(const struct step *s)
         return sys.status || s->prot > MW_LIMIT_DATA || s->flags;
     case STEP_FILL: /* made present, these would use up the engine's frames */
         return !(model.future & MW_FUTURE_LOCK) || model.future & MW_FUTURE_ONFAULT;
-    case STEP_SEAL:
-    case STEP_ADVISE:
+    case STEP_MLOCK:
+    case STEP_MLOCK2:
+    case STEP_MUNLOCK:
+    case STEP_MADVISE:
+    case STEP_MSYNC:
+    case STEP_MINCORE:
+    case STEP_MSEAL:
+        return walks_safely(s);
+    case STEP_MLOCKALL:
+    case STEP_MUNLOCKALL:
+        return locks_safely(s);
     case STEP_WATCH:
         return is_piece(s);
     default:
@@ -424,14 +497,40 @@ static uint64_t heap_page(struct generator *g)
     return HEAP + (below(g, 12) - 3) * PAGE;
 }
 
+/* Locks have an episode's counters compared in full, and seals end a process: these not everywhere. */
+static enum step_kind some_lock(struct generator *g)
+{
+    static const uint8_t locks[] = { STEP_MLOCK, STEP_MLOCK, STEP_MLOCK, STEP_MLOCK2, STEP_MUNLOCK,
+                                     STEP_MUNLOCK };
+    uint64_t dice = below(g, 100);
+    if (g->seals && one_in(g, 8))
+        return STEP_MSEAL;
+    if (g->locks && dice < 4)
+        return one_in(g, 3) ? STEP_MUNLOCKALL : STEP_MLOCKALL;
+    if (g->locks && dice < 30)
+        return locks[below(g, sizeof locks)];
+    return dice < 80 ? STEP_MADVISE : dice < 84 ? STEP_MUNLOCK : dice < 92 ? STEP_MSYNC : STEP_MINCORE;
+}
+
+/* Of those that --only names each as often, if some are seldom otherwise. */
+static enum step_kind asked_for(struct generator *g)
+{
+    enum step_kind kind;
+    do
+        kind = (enum step_kind)below(g, STEP_CALLS);
+    while (!(g->only >> kind & 1));
+    return kind == STEP_BRK && !sys.heap ? STEP_MPROTECT : kind;
+}
+
 static enum step_kind some_call(struct generator *g)
 {
     uint64_t dice = below(g, 100);
-    enum step_kind kind = dice < 30   ? STEP_MMAP
-                          : dice < 39 ? STEP_MUNMAP
-                          : dice < 61 ? STEP_MPROTECT
-                          : dice < 95 ? STEP_MREMAP
-                                      : STEP_BRK;
+    enum step_kind kind = dice < 28   ? STEP_MMAP
+                          : dice < 36 ? STEP_MUNMAP
+                          : dice < 55 ? STEP_MPROTECT
+                          : dice < 85 ? STEP_MREMAP
+                          : dice < 89 ? STEP_BRK
+                                      : some_lock(g);
     return kind == STEP_BRK && !sys.heap ? STEP_MPROTECT : kind;
 }
 
@@ -462,11 +561,56 @@ static void make_mprotect(struct generator *g, struct step *s)
                    (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
 }
 
-/* Near the limit of mappings this is refused. */
-static void make_hole(struct step *s)
+static uint64_t some_advice(struct generator *g)
 {
+    static const uint8_t table[] = {
+        MW_MADV_NORMAL, MW_MADV_RANDOM, MW_MADV_SEQUENTIAL, MW_MADV_WILLNEED, MW_MADV_DONTNEED,
+        MW_MADV_DONTNEED, MW_MADV_FREE, MW_MADV_REMOVE, MW_MADV_DONTFORK, MW_MADV_DONTFORK,
+        MW_MADV_DOFORK, MW_MADV_MERGEABLE, MW_MADV_UNMERGEABLE, MW_MADV_HUGEPAGE,
+        MW_MADV_NOHUGEPAGE, MW_MADV_DONTDUMP, MW_MADV_DODUMP, MW_MADV_WIPEONFORK,
+        MW_MADV_WIPEONFORK, MW_MADV_KEEPONFORK, MW_MADV_COLD, MW_MADV_POPULATE_READ,
+        MW_MADV_POPULATE_WRITE, MW_MADV_DONTNEED_LOCKED, MW_MADV_GUARD_INSTALL,
+        MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_GUARD_REMOVE,
+    };
+    uint64_t advice = table[below(g, sizeof table)];
+    if (g->hostile && one_in(g, 60))
+        advice = 26 + below(g, 70); /* up to where those for faults of memory begin */
+    return g->hostile && one_in(g, 60) ? advice | (1 + below(g, 7)) << 32 : advice;
+}
+
+/* Flags are of the lower 32 bits; most are few. */
+static void make_lock(struct generator *g, struct step *s)
+{
+    bool wild = g->hostile && one_in(g, 16);
+    if (s->kind == STEP_MADVISE)
+        s->more = some_advice(g);
+    else if (s->kind == STEP_MLOCK2)
+        s->flags = wild ? 1u << below(g, 32) : (uint32_t)below(g, 2);
+    else if (s->kind == STEP_MSYNC)
+        s->flags = wild ? 1u << below(g, 32) : one_in(g, 8) ? (uint32_t)below(g, 8) : 1u << below(g, 3);
+    else if (s->kind == STEP_MSEAL)
+        s->flags = wild;
+    else if (s->kind == STEP_MLOCKALL)
+        s->flags = one_in(g, 9) ? 8 * (uint32_t)below(g, 2) : MW_MCL_ONFAULT | (uint32_t)below(g, 4);
+    if (s->kind == STEP_MLOCKALL && one_in(g, 3))
+        s->flags = MW_MCL_FUTURE;
+    if (s->kind == STEP_MLOCKALL || s->kind == STEP_MUNLOCKALL)
+        s->addr = s->len = 0;
+    else if (!walks_safely(s) || (s->kind == STEP_MSEAL && rounded(s->len) < TASK_END))
+        s->len = (1 + below(g, 5)) * PAGE; /* what is sealed stays for the episode: little */
+}
+
+/* Near the limit of mappings this is refused. */
+static void make_hole(struct generator *g, struct step *s)
+{
+    static const uint8_t kinds[] = { STEP_MUNMAP, STEP_MUNMAP, STEP_MUNMAP, STEP_MLOCK, STEP_MADVISE,
+                                     STEP_MADVISE, STEP_MSEAL };
     struct mw_vma v;
-    s->kind = STEP_MUNMAP;
+    s->kind = kinds[below(g, sizeof kinds)];
+    s->flags = 0;
+    s->more = MW_MADV_DONTDUMP;
+    if (s->kind == STEP_MSEAL && !g->seals)
+        s->kind = STEP_MUNMAP;
     if (model_next_vma(s->addr, &v) && v.end - v.start >= 3 * PAGE && v.end <= FILL) {
         s->addr = v.start + PAGE;
         s->len = PAGE;
@@ -476,7 +620,7 @@ static void make_hole(struct step *s)
 static void make_call(struct generator *g, struct step *s)
 {
     do
-        s->kind = (uint8_t)some_call(g);
+        s->kind = (uint8_t)(g->only >> STEP_MLOCK ? asked_for(g) : some_call(g));
     while (g->only && !(g->only >> s->kind & 1));
     s->addr = sys.heap && one_in(g, 40) ? heap_page(g) : some_addr(g);
     s->len = some_len(g, s->addr);
@@ -488,8 +632,10 @@ static void make_call(struct generator *g, struct step *s)
         make_mprotect(g, s);
     else if (s->kind == STEP_BRK)
         make_brk(g, s);
-    if (g->filled && !g->only && one_in(g, 12))
-        make_hole(s);
+    else if (s->kind != STEP_MUNMAP)
+        make_lock(g, s);
+    if (g->filled && !g->only && one_in(g, 8))
+        make_hole(g, s);
 }
 
 /* ---- huge pages ---- */
@@ -603,17 +749,6 @@ static void make_limit(struct generator *g, struct step *s)
         s->len = UINT64_MAX;
 }
 
-static void make_advice(struct generator *g, struct step *s)
-{
-    static const uint32_t flag[] = { MW_VM_DONTCOPY, MW_VM_DONTDUMP, MW_VM_WIPEONFORK };
-    struct mw_vma v;
-    s->kind = STEP_ADVISE;
-    s->flags = flag[below(g, g->forks ? 3 : 2)];
-    if (s->flags == MW_VM_WIPEONFORK && model_next_vma(s->addr, &v) &&
-        (v.object != NULL || v.flags & MW_VM_DROPPABLE))
-        s->flags = MW_VM_DONTDUMP; /* the advice is for anonymous memory */
-}
-
 /* Circumstances, rare or at the start. Nothing fits: a check. */
 static void make_other(struct generator *g, int i, struct step *s)
 {
@@ -622,20 +757,12 @@ static void make_other(struct generator *g, int i, struct step *s)
         make_limit(g, s);
     else if (g->unprivileged && sys.privileged && one_in(g, 2))
         s->kind = STEP_CAPS, s->flags = one_in(g, 3);
-    else if (g->locks && one_in(g, 12))
-        s->kind = STEP_FUTURE, s->flags = one_in(g, 2) ? 1 : 3;
-    else if (g->seals && one_in(g, 2) && some_piece(g, s))
-        s->kind = STEP_SEAL;
     else if (g->forks && !g->forked && i > 20)
         s->kind = STEP_FORK;
     else if (g->rings > 0 && one_in(g, 2))
         s->kind = STEP_RING, g->rings--;
     else if (g->watches && !g->forked && one_in(g, 2) && some_piece(g, s))
         s->kind = STEP_WATCH;
-    else if (one_in(g, 3) && some_piece(g, s))
-        make_advice(g, s);
-    if (s->kind == STEP_FUTURE && !sys.privileged)
-        s->kind = STEP_COUNTERS;
     if (s->kind == STEP_COUNTERS)
         s->flags = one_in(g, 4); /* all of them */
 }
@@ -692,8 +819,6 @@ void generate_step(struct generator *g, int i, struct step *s)
 
 void generate_result(struct generator *g, const struct step *s, int64_t result)
 {
-    if (s->kind == STEP_FUTURE && !s->skipped)
-        g->future = s->flags;
     g->forked = g->forked || s->kind == STEP_FORK;
     if (s->kind < STEP_CALLS && s->addr % PAGE == 0) {
         remember(g, s->addr);

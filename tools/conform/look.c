@@ -347,7 +347,9 @@ static bool read_own(void)
         p = maps_line(p, s, &name);
         if (s->start >= TASK_END)
             continue;
-        sys.own_flags[sys.owned] = strncmp(name, "[stack]", 7) == 0 ? MW_VM_GROWSDOWN : 0;
+        sys.own_flags[sys.owned] = strncmp(name, "[stack]", 7) == 0 ? MW_VM_GROWSDOWN
+                                   : strncmp(name, "[v", 2) == 0    ? MW_VM_DONTEXPAND /* never locked */
+                                                                    : 0;
         zone_is_own = zone_is_own || (s->start < ZONE_HIGH && s->end > ZONE_LOW);
         if (++sys.owned == MAX_AREAS)
             return false;

@@ -258,6 +258,75 @@ static int64_t map_shared_zero(const struct step *s)
     return r;
 }
 
+static int file_of_object(const struct mw_object *object);
+static void note_dirty(uint64_t addr, uint64_t len);
+
+/* Of files the system may have pages that the engine has not read; rings are the system's alone. */
+static uint32_t pages_known(const struct step *s)
+{
+    uint32_t known = 0;
+    struct mw_vma v;
+    for (uint32_t i = 0; i < CORE_PAGES && i * PAGE < s->len; i++) {
+        uint64_t a = s->addr + i * PAGE;
+        if (mw_find_vma(model.space, a, &v) && v.start <= a && file_of_object(v.object) < 0 &&
+            !model_is_opaque(a))
+            known |= 1u << i;
+    }
+    return known;
+}
+
+static int64_t mincore_step(const struct step *s)
+{
+    static unsigned char vec[CORE_ROOM];
+    int64_t r;
+    memset(vec, 0, CORE_PAGES);
+    r = mw_mincore(model.space, s->addr, s->len, vec, &model.why);
+    model.core_known = pages_known(s);
+    model.core = core_bits(vec) & model.core_known;
+    return r;
+}
+
+static int64_t lock_all_step(const struct step *s)
+{
+    int64_t r = mw_mlockall(model.space, s->flags, &model.why);
+    if (r == 0) {
+        model.future = !(s->flags & MW_MCL_FUTURE)  ? 0
+                       : s->flags & MW_MCL_ONFAULT ? MW_FUTURE_LOCK | MW_FUTURE_ONFAULT
+                                                    : MW_FUTURE_LOCK;
+        model.all_locked = model.all_locked || s->flags & MW_MCL_CURRENT;
+    }
+    return r;
+}
+
+/* The calls on locks and advice. */
+static int64_t lock_step(const struct step *s)
+{
+    struct mw_space *space = model.space;
+    switch (s->kind) {
+    case STEP_MLOCK:
+        return mw_mlock(space, s->addr, s->len, &model.why);
+    case STEP_MLOCK2:
+        return mw_mlock2(space, s->addr, s->len, s->flags, &model.why);
+    case STEP_MUNLOCK:
+        return mw_munlock(space, s->addr, s->len, &model.why);
+    case STEP_MLOCKALL:
+        return lock_all_step(s);
+    case STEP_MUNLOCKALL:
+        model.future = 0;
+        return mw_munlockall(space, &model.why);
+    case STEP_MADVISE:
+        if (s->more == MW_MADV_REMOVE)
+            note_dirty(s->addr, s->len);
+        return mw_madvise(space, s->addr, s->len, s->more, &model.why);
+    case STEP_MSYNC:
+        return mw_msync(space, s->addr, s->len, s->flags, &model.why);
+    case STEP_MINCORE:
+        return mincore_step(s);
+    default:
+        return mw_mseal(space, s->addr, s->len, s->flags, &model.why);
+    }
+}
+
 static int64_t call_step(const struct step *s)
 {
     struct mw_space *space = model.space;
@@ -273,8 +342,10 @@ static int64_t call_step(const struct step *s)
         return mw_mprotect(space, s->addr, s->len, s->prot, &model.why);
     case STEP_MREMAP:
         return mw_mremap(space, s->addr, s->len, s->more, s->flags, s->to, &model.why);
-    default:
+    case STEP_BRK:
         return (int64_t)mw_brk(space, s->addr, &model.why);
+    default:
+        return lock_step(s);
     }
 }
 
@@ -371,16 +442,8 @@ static int64_t fork_step(void)
     model.parent[model.parents++] = model.space;
     model.space = child;
     model.future = 0;
+    model.all_locked = false;
     return 0;
-}
-
-static int64_t flags_step(const struct step *s)
-{
-    uint64_t set = s->kind == STEP_SEAL    ? MW_VM_SEALED
-                   : s->kind == STEP_WATCH ? MW_VM_UFFD
-                                           : s->flags;
-    uint64_t clear = set == MW_VM_RAND_READ ? MW_VM_SEQ_READ : 0;
-    return mw_import_flags(model.space, s->addr, s->addr + s->len, clear, set, true);
 }
 
 static int64_t ring_step(void)
@@ -400,18 +463,12 @@ int64_t model_step(const struct step *s)
     case STEP_COPY_IN:
     case STEP_COPY_OUT:
         return copy_step(s);
-    case STEP_SEAL:
-    case STEP_ADVISE:
     case STEP_WATCH:
-        return flags_step(s);
+        return mw_import_flags(model.space, s->addr, s->addr + s->len, 0, MW_VM_UFFD, true);
     case STEP_LIMIT:
         return limit_step(s);
     case STEP_CAPS:
         mw_set_caps(model.space, s->flags ? sys.caps : 0);
-        return 0;
-    case STEP_FUTURE:
-        mw_set_future(model.space, s->flags);
-        model.future = s->flags;
         return 0;
     case STEP_FILL:
         return fill_step(s);

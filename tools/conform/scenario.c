@@ -317,12 +317,15 @@ static bool limit_words(char **w, int n, struct step *s)
 
 static bool piece_words(char **w, int n, struct step *s)
 {
-    s->kind = strcmp(w[0], "seal") == 0 ? STEP_SEAL : STEP_ADVISE;
-    s->flags = s->kind == STEP_ADVISE ? MW_VM_DONTCOPY : 0;
-    if (s->kind == STEP_SEAL && run.side == SIDE_SYSTEM && !sys.seal)
+    s->kind = strcmp(w[0], "seal") == 0 ? STEP_MSEAL : STEP_MADVISE;
+    s->more = s->kind == STEP_MADVISE ? MW_MADV_DONTFORK : 0;
+    if (s->kind == STEP_MSEAL && run.side == SIDE_SYSTEM && !sys.seal)
         run.skip = true;
-    return n == 3 && address(w[1], &s->addr) && amount(w[2], 0, &s->len) &&
-           (run.skip || prepare(s));
+    if (n != 3 || !address(w[1], &s->addr) || !amount(w[2], 0, &s->len))
+        return false;
+    if (s->kind == STEP_MSEAL && run.side == SIDE_ENGINE) /* the table has a column for each Linux, with seals or not */
+        return mw_import_flags(model.space, s->addr, s->addr + s->len, 0, MW_VM_SEALED, true) == 0;
+    return run.skip || prepare(s);
 }
 
 static uint64_t mappings(void)
@@ -471,8 +474,8 @@ static bool other_words(char **w, int n, struct step *s)
     if (strcmp(w[0], "fork") == 0)
         return s->kind = STEP_FORK, prepare(s);
     if (strcmp(w[0], "future") == 0) {
-        s->kind = STEP_FUTURE;
-        s->flags = n > 1 ? MW_FUTURE_LOCK | MW_FUTURE_ONFAULT : MW_FUTURE_LOCK;
+        s->kind = STEP_MLOCKALL;
+        s->flags = n > 1 ? MW_MCL_FUTURE | MW_MCL_ONFAULT : MW_MCL_FUTURE;
         run.skip = run.skip || (run.side == SIDE_SYSTEM && !sys.privileged);
         return run.skip || prepare(s);
     }

@@ -149,7 +149,7 @@ static void simpler_step(int i)
         return;
     if (s->kind == STEP_MMAP)
         plainer_file(i);
-    if (s->kind == STEP_MMAP || s->kind == STEP_MREMAP)
+    if (s->flags != 0)
         plainer_flags(i);
     if (s->kind == STEP_MMAP || s->kind == STEP_MPROTECT)
         plainer_protection(i);

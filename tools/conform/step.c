@@ -7,9 +7,9 @@
 #include <string.h>
 
 const char *const step_name[STEP_KINDS] = {
-    "mmap", "munmap", "mprotect", "mremap", "brk", "store", "load", "copy_in", "copy_out",
-    "mseal", "madvise", "setrlimit", "capabilities", "mlockall", "fill", "fork",
-    "io_setup", "userfaultfd", "counters", "bytes",
+    "mmap", "munmap", "mprotect", "mremap", "brk", "mlock", "mlock2", "munlock", "mlockall",
+    "munlockall", "madvise", "msync", "mincore", "mseal", "store", "load", "copy_in", "copy_out",
+    "setrlimit", "capabilities", "fill", "fork", "io_setup", "userfaultfd", "counters", "bytes",
 };
 const char *const file_name[ALL_FILES] = {
     "file", "small_file", "read_only_file", "write_only_file", "pipe", "dev_zero", "append_file",
@@ -37,6 +37,28 @@ static const struct word map_words[] = {
 };
 static const struct word remap_words[] = {
     { "MREMAP_MAYMOVE", 1 }, { "MREMAP_FIXED", 2 }, { "MREMAP_DONTUNMAP", 4 }, { NULL, 0 },
+};
+
+static const struct word lock_words[] = {
+    { "MCL_CURRENT", 1 }, { "MCL_FUTURE", 2 }, { "MCL_ONFAULT", 4 }, { NULL, 0 },
+};
+static const struct word sync_words[] = {
+    { "MS_ASYNC", 1 }, { "MS_INVALIDATE", 2 }, { "MS_SYNC", 4 }, { NULL, 0 },
+};
+
+/* By number; what is not here has none. */
+static const char *const advice_name[] = {
+    [MW_MADV_NORMAL] = "NORMAL", [MW_MADV_RANDOM] = "RANDOM", [MW_MADV_SEQUENTIAL] = "SEQUENTIAL",
+    [MW_MADV_WILLNEED] = "WILLNEED", [MW_MADV_DONTNEED] = "DONTNEED", [MW_MADV_FREE] = "FREE",
+    [MW_MADV_REMOVE] = "REMOVE", [MW_MADV_DONTFORK] = "DONTFORK", [MW_MADV_DOFORK] = "DOFORK",
+    [MW_MADV_MERGEABLE] = "MERGEABLE", [MW_MADV_UNMERGEABLE] = "UNMERGEABLE",
+    [MW_MADV_HUGEPAGE] = "HUGEPAGE", [MW_MADV_NOHUGEPAGE] = "NOHUGEPAGE",
+    [MW_MADV_DONTDUMP] = "DONTDUMP", [MW_MADV_DODUMP] = "DODUMP",
+    [MW_MADV_WIPEONFORK] = "WIPEONFORK", [MW_MADV_KEEPONFORK] = "KEEPONFORK",
+    [MW_MADV_COLD] = "COLD", [MW_MADV_PAGEOUT] = "PAGEOUT",
+    [MW_MADV_POPULATE_READ] = "POPULATE_READ", [MW_MADV_POPULATE_WRITE] = "POPULATE_WRITE",
+    [MW_MADV_DONTNEED_LOCKED] = "DONTNEED_LOCKED", [MW_MADV_GUARD_INSTALL] = "GUARD_INSTALL",
+    [MW_MADV_GUARD_REMOVE] = "GUARD_REMOVE",
 };
 
 static void words(char *buf, size_t size, uint32_t value, const struct word *w, const char *zero)
@@ -87,6 +109,48 @@ static void length(char *buf, size_t size, uint64_t n)
         snprintf(buf, size, n < 4096 ? "%" PRIu64 : "0x%" PRIx64, n);
 }
 
+static void advice_text(char *buf, size_t size, uint64_t n)
+{
+    if (n < sizeof advice_name / sizeof advice_name[0] && advice_name[n] != NULL)
+        snprintf(buf, size, "MADV_%s", advice_name[n]);
+    else
+        snprintf(buf, size, "0x%" PRIx64, n);
+}
+
+/* The calls on locks and advice. */
+static void lock_text(const struct step *s, char *buf, size_t size)
+{
+    const char *name = step_name[s->kind];
+    char a[48], l[48], f[320] = "";
+    address(a, sizeof a, s->addr);
+    length(l, sizeof l, s->len);
+    switch (s->kind) {
+    case STEP_MLOCKALL:
+        words(f, sizeof f, s->flags, lock_words, "0");
+        snprintf(buf, size, "%s(%s)", name, f);
+        break;
+    case STEP_MUNLOCKALL:
+        snprintf(buf, size, "%s()", name);
+        break;
+    case STEP_MADVISE:
+        advice_text(f, sizeof f, s->more);
+        snprintf(buf, size, "%s(%s, %s, %s)", name, a, l, f);
+        break;
+    case STEP_MSYNC:
+        words(f, sizeof f, s->flags, sync_words, "0");
+        snprintf(buf, size, "%s(%s, %s, %s)", name, a, l, f);
+        break;
+    case STEP_MLOCK2:
+    case STEP_MSEAL:
+        snprintf(buf, size, s->flags == 1 && s->kind == STEP_MLOCK2 ? "%s(%s, %s, MLOCK_ONFAULT)"
+                                                                    : "%s(%s, %s, 0x%x)",
+                 name, a, l, s->flags);
+        break;
+    default:
+        snprintf(buf, size, "%s(%s, %s)", name, a, l);
+    }
+}
+
 static void call_text(const struct step *s, char *buf, size_t size)
 {
     char a[48], l[48], m[48], t[48], p[160] = "", f[320] = "";
@@ -111,8 +175,11 @@ static void call_text(const struct step *s, char *buf, size_t size)
         words(f, sizeof f, s->flags, remap_words, "0");
         snprintf(buf, size, "mremap(%s, %s, %s, %s, %s)", a, l, m, f, t);
         break;
-    default:
+    case STEP_BRK:
         snprintf(buf, size, "brk(%s)", a);
+        break;
+    default:
+        lock_text(s, buf, size);
     }
 }
 
@@ -131,16 +198,8 @@ void step_text(const struct step *s, char *buf, size_t size)
         break;
     case STEP_COPY_IN:
     case STEP_COPY_OUT:
-    case STEP_SEAL:
     case STEP_WATCH:
         snprintf(buf, size, "%s(%s, %" PRIu64 ")", step_name[s->kind], a, s->len);
-        break;
-    case STEP_ADVISE:
-        snprintf(buf, size, "madvise(%s, %" PRIu64 ", %s)", a, s->len,
-                 s->flags == MW_VM_DONTCOPY     ? "MADV_DONTFORK"
-                 : s->flags == MW_VM_DONTDUMP   ? "MADV_DONTDUMP"
-                 : s->flags == MW_VM_WIPEONFORK ? "MADV_WIPEONFORK"
-                                                : "MADV_RANDOM");
         break;
     case STEP_LIMIT:
         if (s->len == UINT64_MAX)
@@ -151,10 +210,6 @@ void step_text(const struct step *s, char *buf, size_t size)
         break;
     case STEP_CAPS:
         snprintf(buf, size, s->flags ? "capabilities back" : "capabilities dropped");
-        break;
-    case STEP_FUTURE:
-        snprintf(buf, size, "mlockall(MCL_FUTURE%s)",
-                 s->flags & MW_FUTURE_ONFAULT ? " | MCL_ONFAULT" : "");
         break;
     case STEP_FILL:
         snprintf(buf, size, "fill(%" PRIu64 " mappings)", s->len);

@@ -19,9 +19,6 @@
 #include <unistd.h>
 
 
-#define LOCK_FUTURE 2
-#define LOCK_ONFAULT 4
-
 struct system sys;
 struct system_files sys_files;
 
@@ -249,6 +246,41 @@ static int64_t fork_step(void)
 
 /* ---- steps ---- */
 
+static int64_t mincore_step(const struct step *s)
+{
+    static unsigned char vec[CORE_ROOM];
+    int64_t r;
+    memset(vec, 0, CORE_PAGES);
+    r = sys_raw(SYS_mincore, s->addr, s->len, (uint64_t)(uintptr_t)vec, 0, 0, 0);
+    sys.core = core_bits(vec);
+    return r;
+}
+
+/* The calls on locks and advice. */
+static int64_t lock_step(const struct step *s)
+{
+    switch (s->kind) {
+    case STEP_MLOCK:
+        return sys_raw(SYS_mlock, s->addr, s->len, 0, 0, 0, 0);
+    case STEP_MLOCK2:
+        return sys_raw(NR_MLOCK2, s->addr, s->len, s->flags, 0, 0, 0);
+    case STEP_MUNLOCK:
+        return sys_raw(SYS_munlock, s->addr, s->len, 0, 0, 0, 0);
+    case STEP_MLOCKALL:
+        return sys_raw(SYS_mlockall, s->flags, 0, 0, 0, 0, 0);
+    case STEP_MUNLOCKALL:
+        return sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+    case STEP_MADVISE:
+        return sys_raw(SYS_madvise, s->addr, s->len, s->more, 0, 0, 0);
+    case STEP_MSYNC:
+        return sys_raw(SYS_msync, s->addr, s->len, s->flags, 0, 0, 0);
+    case STEP_MINCORE:
+        return mincore_step(s);
+    default:
+        return sys_raw(NR_MSEAL, s->addr, s->len, s->flags, 0, 0, 0);
+    }
+}
+
 static int64_t call_step(const struct step *s)
 {
     switch (s->kind) {
@@ -262,8 +294,10 @@ static int64_t call_step(const struct step *s)
         return sys_raw(SYS_mprotect, s->addr, s->len, s->prot, 0, 0, 0);
     case STEP_MREMAP:
         return sys_raw(SYS_mremap, s->addr, s->len, s->more, s->flags, s->to, 0);
-    default:
+    case STEP_BRK:
         return sys_raw(SYS_brk, s->addr, 0, 0, 0, 0, 0);
+    default:
+        return lock_step(s);
     }
 }
 
@@ -289,23 +323,6 @@ static int64_t copy_step(const struct step *s)
     return (int64_t)done;
 }
 
-static int64_t future_step(const struct step *s)
-{
-    uint64_t how = s->flags ? LOCK_FUTURE : 0;
-    if (s->flags & MW_FUTURE_ONFAULT)
-        how |= LOCK_ONFAULT;
-    return sys_raw(SYS_mlockall, how, 0, 0, 0, 0, 0);
-}
-
-static int64_t advise_step(const struct step *s)
-{
-    uint64_t advice = s->flags == MW_VM_DONTCOPY     ? MADV_DONTFORK
-                      : s->flags == MW_VM_DONTDUMP   ? MADV_DONTDUMP
-                      : s->flags == MW_VM_WIPEONFORK ? MADV_WIPEONFORK
-                                                     : MADV_RANDOM;
-    return sys_raw(SYS_madvise, s->addr, s->len, advice, 0, 0, 0);
-}
-
 int64_t sys_step(const struct step *s)
 {
     sys_changed();
@@ -313,17 +330,11 @@ int64_t sys_step(const struct step *s)
     case STEP_COPY_IN:
     case STEP_COPY_OUT:
         return copy_step(s);
-    case STEP_SEAL:
-        return sys_raw(NR_MSEAL, s->addr, s->len, 0, 0, 0, 0);
-    case STEP_ADVISE:
-        return advise_step(s);
     case STEP_LIMIT:
         return limit_step(s);
     case STEP_CAPS:
         set_effective(s->flags != 0);
         return 0;
-    case STEP_FUTURE:
-        return future_step(s);
     case STEP_FILL:
         return fill_step(s);
     case STEP_FORK:
@@ -372,7 +383,7 @@ bool sys_wipe(void)
     struct mw_vma v;
     set_effective(true);
     reset_limits();
-    if (model.future)
+    if (model.future || model.all_locked)
         sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
     sys_raw(SYS_munmap, ZONE_LOW, ZONE_HIGH - ZONE_LOW, 0, 0, 0, 0);
     for (uint64_t a = 0; model_next_vma(a, &v); a = v.end) {

@@ -7,6 +7,8 @@
 
 #define FILE_PAGES 32u
 #define COPY_MAX (64u << 10)
+#define CORE_ROOM (256u << 10) /* more pages than mappings that touch each other ever have */
+#define NR_MLOCK2 325
 #define NR_MSEAL 462
 #define NR_IO_URING_SETUP 425
 
@@ -38,6 +40,15 @@ static inline uint64_t file_bytes(int which)
 static inline unsigned char copy_pattern(uint32_t i)
 {
     return (unsigned char)(i * 37u + (i >> 8) * 11u + 5u);
+}
+
+/* The first bytes that mincore wrote, as bits. */
+static inline uint32_t core_bits(const unsigned char *vec)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < CORE_PAGES; i++)
+        bits |= (vec[i] & 1u) << i;
+    return bits;
 }
 
 uint64_t sys_seen_device(void); /* of what sys_next saw last */
