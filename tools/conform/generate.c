@@ -54,7 +54,7 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->locks = one_in(g, 4);
     g->unprivileged = g->unprivileged || (g->limits && g->locks && one_in(g, 2));
     g->huge = one_in(g, 4);
-    g->seals = sys.seal && (one_in(g, 48) || only == 1u << STEP_MSEAL);
+    g->seals = sys.seal && (one_in(g, 48) || only >> STEP_MSEAL & 1);
     g->forks = sys.fork_ok && one_in(g, 16);
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
@@ -419,7 +419,7 @@ static void special_file(struct generator *g, struct step *s)
     s->file = (int8_t)(FILE_ZERO + below(g, FILES_TO_MAP - FILE_ZERO));
     if (s->file == FILE_PROC && s->more >= 1u << 30)
         s->more = 0; /* where a file of /proc ends is its file system's own matter */
-    if (s->file == FILE_ZERO && rounded(s->len) > 16 * HUGE)
+    if (s->file == FILE_ZERO && rounded(s->len) > 1u << 26)
         s->len = 5 * PAGE; /* shared, it is charged as anonymous memory is, after all else */
     if (s->file == FILE_ZERO && one_in(g, 12)) { /* large, and anywhere: it has a placement of its own */
         s->flags &= ~MW_MAP_FIXED;
@@ -561,6 +561,19 @@ static void make_mprotect(struct generator *g, struct step *s)
                    (one_in(g, 8) ? MW_PROT_GROWSUP : 0);
 }
 
+/* A piece of one mapping of the arena; false: there is none. */
+static bool some_piece(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    uint64_t from = some_page(g), pages;
+    if (!model_next_vma(from, &v) || v.start < ZONE_LOW || v.end > FILL)
+        return false;
+    pages = (v.end - v.start) / PAGE;
+    s->addr = v.start + (one_in(g, 2) ? below(g, pages) * PAGE : 0);
+    s->len = one_in(g, 2) ? v.end - s->addr : PAGE;
+    return true;
+}
+
 static uint64_t some_advice(struct generator *g)
 {
     static const uint8_t table[] = {
@@ -576,6 +589,18 @@ static uint64_t some_advice(struct generator *g)
     if (g->hostile && one_in(g, 60))
         advice = 26 + below(g, 70); /* up to where those for faults of memory begin */
     return g->hostile && one_in(g, 60) ? advice | (1 + below(g, 7)) << 32 : advice;
+}
+
+/* Mostly a piece of a mapping, for what is mapped is what they are about. */
+static void lock_range(struct generator *g, struct step *s)
+{
+    bool piece = one_in(g, 2) && some_piece(g, s);
+    if (s->kind == STEP_MLOCKALL || s->kind == STEP_MUNLOCKALL)
+        s->addr = s->len = 0;
+    else if (g->hostile && one_in(g, 40))
+        s->len = 0ull - below(g, 3 * PAGE); /* it wraps, or rounds up to 0 */
+    else if (!walks_safely(s) || (s->kind == STEP_MSEAL && !piece))
+        s->len = (1 + below(g, 5)) * PAGE; /* what is sealed stays for the episode: little */
 }
 
 /* Flags are of the lower 32 bits; most are few. */
@@ -594,10 +619,7 @@ static void make_lock(struct generator *g, struct step *s)
         s->flags = one_in(g, 9) ? 8 * (uint32_t)below(g, 2) : MW_MCL_ONFAULT | (uint32_t)below(g, 4);
     if (s->kind == STEP_MLOCKALL && one_in(g, 3))
         s->flags = MW_MCL_FUTURE;
-    if (s->kind == STEP_MLOCKALL || s->kind == STEP_MUNLOCKALL)
-        s->addr = s->len = 0;
-    else if (!walks_safely(s) || (s->kind == STEP_MSEAL && rounded(s->len) < TASK_END))
-        s->len = (1 + below(g, 5)) * PAGE; /* what is sealed stays for the episode: little */
+    lock_range(g, s);
 }
 
 /* Near the limit of mappings this is refused. */
@@ -718,19 +740,6 @@ static void make_huge(struct generator *g, struct step *s)
 }
 
 /* ---- the other steps ---- */
-
-/* A piece of one mapping of the arena; false: there is none. */
-static bool some_piece(struct generator *g, struct step *s)
-{
-    struct mw_vma v;
-    uint64_t from = some_page(g), pages;
-    if (!model_next_vma(from, &v) || v.start < ZONE_LOW || v.end > FILL)
-        return false;
-    pages = (v.end - v.start) / PAGE;
-    s->addr = v.start + (one_in(g, 2) ? below(g, pages) * PAGE : 0);
-    s->len = one_in(g, 2) ? v.end - s->addr : PAGE;
-    return true;
-}
 
 static void make_limit(struct generator *g, struct step *s)
 {

@@ -315,7 +315,7 @@ static int64_t lock_step(const struct step *s)
         model.future = 0;
         return mw_munlockall(space, &model.why);
     case STEP_MADVISE:
-        if (s->more == MW_MADV_REMOVE)
+        if ((uint32_t)s->more == MW_MADV_REMOVE)
             note_dirty(s->addr, s->len);
         return mw_madvise(space, s->addr, s->len, s->more, &model.why);
     case STEP_MSYNC:
