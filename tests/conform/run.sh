@@ -62,9 +62,7 @@ check random $?
 # As root on 6.18 all is met that can be (SPEC.md, "What a program can't reach"). Elsewhere less is there.
 if [ -z "${RANDOM_SEED-}${RANDOM_CALLS-}" ] && [ "$(id -u)" -eq 0 ] && grep -q 'Linux 6\.1[789]' "$DIR/out" &&
     [ "$(cat /proc/sys/vm/max_map_count)" -le 70000 ]; then
-    # locks, advice, msync, mincore and mseal: tests/fuzz/diff_random makes these calls, conform does not
-    ! grep 'NOT EXERCISED' "$DIR/out" |
-        grep -vE ' (ARG-5|LOCK-[0-9]+|ADVICE-[0-9]+|SYNC-[0-9]+|CORE-[0-9]+|SEAL-[2-6]|MIRROR-8) ' >"$DIR/missing"
+    ! grep 'NOT EXERCISED' "$DIR/out" >"$DIR/missing"
     status=$?
     cp "$DIR/missing" "$DIR/out"
     check coverage $status
@@ -73,6 +71,8 @@ conform --calls 60000 --seed 4 --huge-pages --no-emit
 check random_huge_pages $?
 conform --calls 30000 --jobs 2 --only mremap,munmap,brk --no-emit
 check random_jobs $?
+conform --calls 30000 --only mmap,mlock,mlockall,munlockall,madvise,mincore,mseal --no-emit
+check random_locks $?
 
 # A seed repeats: the same calls, to the last.
 conform --calls 20000 --seed 11 --json "$DIR/one.json" --quiet
@@ -117,6 +117,19 @@ check program_shows_it $?
 "$DIR/finding" 7.2 >"$DIR/out" 2>&1
 grep -q 'the same' "$DIR/out"
 check program_knows_other_versions $?
+
+# So do those about locks and advice: 6.12 has no guards, this kernel has.
+mkdir "$DIR/advice"
+conform --calls 20000 --seed 3 --linux 6.12 --only mmap,mlock,madvise,mincore --findings 3 --emit "$DIR/advice"
+[ $? -eq 1 ] && grep -q 'MADV_GUARD' "$DIR/out"
+check finds_advice $?
+status=0
+for program in "$DIR"/advice/*.c; do
+    $CC -Wall -Wextra -Werror -o "$DIR/finding" "$program" >"$DIR/out" 2>&1 || status=1
+    "$DIR/finding" >"$DIR/out" 2>&1
+    [ $? -eq 1 ] && grep -q 'DIFFERS' "$DIR/out" || status=1
+done
+check advice_programs_show_it $status
 
 echo "$PASSED passed, $FAILED failed"
 [ "$FAILED" -eq 0 ]

@@ -329,7 +329,19 @@ static bool walks_safely(const struct step *s)
         return false;
     if (s->kind == STEP_MLOCK || s->kind == STEP_MLOCK2)
         return len <= MOST_PRESENT * PAGE;
+    if (s->kind == STEP_MSYNC) /* rings can't be written back: EINVAL, their file's own word */
+        return !(s->flags & MW_MS_SYNC) || !has_huge_or_ring(page, page + len);
     return s->kind != STEP_MADVISE || advice_is_safe(s->more, page, page + len);
+}
+
+/* Linux counts what a lock changes in 32 bits of pages (CAVEATS.md). */
+static bool has_uncountable(void)
+{
+    struct mw_vma v;
+    for (uint64_t a = 0; model_next_vma(a, &v); a = v.end)
+        if (v.end - v.start >= PAGE << 31)
+            return true;
+    return false;
 }
 
 /* Every mapping of this process: never made present, nor when there are very many. */
@@ -337,7 +349,7 @@ static bool locks_safely(const struct step *s)
 {
     struct mw_stats now;
     mw_stats(model.space, &now);
-    return now.map_count < 4096 &&
+    return now.map_count < 4096 && !has_uncountable() &&
            (s->flags > 7 || !(s->flags & MW_MCL_CURRENT) || s->flags & MW_MCL_ONFAULT);
 }
 
