@@ -347,12 +347,15 @@ static bool walks_safely(const struct step *s)
     return s->kind != STEP_MADVISE || advice_is_safe(s->more, page, page + len);
 }
 
-/* Linux counts what a lock changes in 32 bits of pages (CAVEATS.md). */
-static bool has_uncountable(void)
+/*
+ * Linux counts what a lock changes in 32 bits of pages (CAVEATS.md), and
+ * droppable memory, which is never locked, is made present all the same.
+ */
+static bool has_too_large(void)
 {
     struct mw_vma v;
     for (uint64_t a = 0; model_next_vma(a, &v); a = v.end)
-        if (v.end - v.start >= PAGE << 31)
+        if (v.end - v.start >= (v.flags & MW_VM_DROPPABLE ? HUGE : PAGE << 31))
             return true;
     return false;
 }
@@ -362,7 +365,7 @@ static bool locks_safely(const struct step *s)
 {
     struct mw_stats now;
     mw_stats(model.space, &now);
-    return now.map_count < 4096 && !has_uncountable() &&
+    return now.map_count < 4096 && !has_too_large() &&
            (s->flags > 7 || !(s->flags & MW_MCL_CURRENT) || s->flags & MW_MCL_ONFAULT);
 }
 
