@@ -8,8 +8,6 @@
 
 #include "hostcall.h"
 
-/* ---- mremap ---------------------------------------------------------------------------------- */
-
 /* Below this many bytes a page fault a page costs less than what mremap costs beyond mmap. */
 #define WORTH_MOVING (64u << 10)
 

@@ -193,11 +193,11 @@ int64_t mw_tx_carry_out(struct transaction *t, int64_t result)
  * The host follows in one call: [start, end) is `v`'s from now on, or no one's;
  * what was there has gone.
  */
-int64_t mw_tx_carry_out_one(struct transaction *t, uint64_t start, uint64_t end_, const struct mw_vma *v,
+int64_t mw_tx_carry_out_one(struct transaction *t, uint64_t start, uint64_t end, const struct mw_vma *v,
                              int64_t result)
 {
     const struct layout *l = &t->before[0];
-    int err = v ? mw_live_map(v) : mw_live_reserve(start, end_);
+    int err = v ? mw_live_map(v) : mw_live_reserve(start, end);
     struct mw_vma p;
 
     if (err)
@@ -205,7 +205,7 @@ int64_t mw_tx_carry_out_one(struct transaction *t, uint64_t start, uint64_t end_
     if (v)
         mw_slot_count(v, true);
     for (size_t i = 0; i < l->count; i++)
-        if (mw_vma_part(&l->vma[i], start, end_, &p)) {
+        if (mw_vma_part(&l->vma[i], start, end, &p)) {
             mw_slot_count(&p, false);
             mw_live_give_back(t->live, &p, NULL, 0);
         }
