@@ -44,12 +44,15 @@ static struct mw_object *child_mirror(struct mw_space *child, struct mirror *m)
     return m->next->object;
 }
 
+/* Kinds whose pages are private without an identity. */
+#define KEEPS_UNTOUCHED (MW_VM_MIRRORED | MW_VM_HUGETLB)
+
 static bool copy_pages(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v)
 {
     if (v->flags & MW_VM_WIPEONFORK)
         return true; /* not inherited */
-    if (v->flags & MW_VM_MAYSHARE) /* found again by fault */
-        return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end);
+    if ((v->flags & MW_VM_MAYSHARE) || (!v->anon && !(v->flags & KEEPS_UNTOUCHED)))
+        return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end); /* found again by fault */
     if (v->flags & MW_VM_MIRRORED)
         pmap_zap(&parent->pmap, v->start, v->end); /* the index has them */
     else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end))

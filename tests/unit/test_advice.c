@@ -545,6 +545,29 @@ static void would(void **state)
     bench_close(&b);
 }
 
+/* FORK-3, CORE-3: what was only read is not there for a child, what was written is */
+static void pages_of_child(void **state)
+{
+    (void)state;
+    for (int written = 0; written < 2; written++) {
+        struct mw_space *child;
+        unsigned char vec[2] = { 9, 9 };
+        struct bench b;
+        start_as(&b, V(6, 18), 0);
+        assert_true(mw_mmap(b.space, at(&b, 0), 2 * b.page, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL) > 0);
+        assert_int_equal(fault(&b, 0), MW_FAULT_OK);
+        if (written)
+            assert_int_equal(mw_fault(b.space, at(&b, 1), MW_ACCESS_WRITE), MW_FAULT_OK);
+        assert_int_equal(mw_fork(b.space, 2, &child, NULL), 0);
+        assert_int_equal(mw_mincore(b.space, at(&b, 0), 2 * b.page, vec, NULL), 0);
+        assert_int_equal(vec[0] + 2 * vec[1], 1 + 2 * written);
+        assert_int_equal(mw_mincore(child, at(&b, 0), 2 * b.page, vec, NULL), 0);
+        assert_int_equal(vec[0] + 2 * vec[1], written ? 3 : 0);
+        mw_space_destroy(child);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,7 +578,7 @@ int main(void)
         cmocka_unit_test(mirrored),
         cmocka_unit_test(mirrored_tables), cmocka_unit_test(huge_of_child), cmocka_unit_test(hints),
         cmocka_unit_test(larger_pages), cmocka_unit_test(layout_only), cmocka_unit_test(core),
-        cmocka_unit_test(no_frames), cmocka_unit_test(would),
+        cmocka_unit_test(no_frames), cmocka_unit_test(pages_of_child), cmocka_unit_test(would),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
