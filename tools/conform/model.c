@@ -137,10 +137,13 @@ static bool open_objects(void)
         [FILE_VDSO] = MW_FILE_READ | MW_FILE_WRITE,
     };
     for (int i = 0; i < FILE_SHM; i++) {
+        uint32_t flags = object_flags[i];
+        if (i == FILE_ZERO && model_version < MW_LINUX(6, 18)) /* 6.12, 6.16, 6.17 measured without */
+            flags &= ~(uint32_t)MW_OBJ_THP_PLACE;
         model.file[i].mode = mode[i];
         if (i != FILE_HUGE &&
             mw_object_create(&port, frames, i < FILES ? &file_ops : NULL, &file_mark[i],
-                             object_bytes(i), object_flags[i], &model.file[i].object) != 0)
+                             object_bytes(i), flags, &model.file[i].object) != 0)
             return false;
     }
     return mw_object_create(&port, NULL, NULL, &other_mark, 1ull << 46, MW_OBJ_NOMERGE, &other) ==
