@@ -131,6 +131,7 @@ const char *mw_version(void);
 #define MW_EEXIST 17
 #define MW_ENODEV 19
 #define MW_EINVAL 22
+#define MW_EFBIG 27
 #define MW_ENOSYS 38
 #define MW_EOVERFLOW 75
 #define MW_EOPNOTSUPP 95
@@ -517,6 +518,7 @@ int64_t mw_munlockall(struct mw_space *space, struct mw_why *why);
  *   EPERM     sealed, and the advice would discard what can't be written
  *   EINVAL    the mapping is of a kind that the advice is not for, or locked
  *   EACCES    MW_MADV_REMOVE of memory that is not shared, or not writable
+ *   EINVAL, EFBIG  MW_MADV_REMOVE of offsets that begin, or end, beyond 2^63
  *   EAGAIN    a cut that max_map_count forbids
  *   EFAULT    MW_MADV_POPULATE_: an access would get a signal
  *   ENOSYS    MW_MADV_COLLAPSE, _HWPOISON, _SOFT_OFFLINE are not modelled

@@ -164,6 +164,7 @@ static int remove_pages(struct mw_space *s, const struct mw_vma *v, struct mw_ra
 {
     const uint64_t need = MW_VM_SHARED |
                           (space_has(s, ROW_REMOVE_MAY_WRITE) ? MW_VM_MAYWRITE : MW_VM_WRITE);
+    uint64_t offset = v->offset + (at.start - v->start);
 
     if (v->flags & MW_VM_LOCKED)
         return refuse(v, WHY_advice_locked, why);
@@ -171,6 +172,10 @@ static int remove_pages(struct mw_space *s, const struct mw_vma *v, struct mw_ra
         return refuse(v, WHY_advice_kind, why);
     if ((v->flags & need) != need)
         return refuse(v, WHY_advice_not_shared, why);
+    if (offset > INT64_MAX) /* signed to Linux */
+        return why_amount(why, WHY_advice_offset, offset, 0);
+    if (at.end - at.start > INT64_MAX - offset)
+        return why_amount(why, WHY_advice_too_far, offset + (at.end - at.start), INT64_MAX);
     return discard_content(s, v, at) ? 0 : why_at(why, WHY_advice_no_page, at.start, at.end);
 }
 

@@ -211,6 +211,28 @@ static void remove_files(void **state)
     bench_close(&b);
 }
 
+/* ADVICE-9: offsets are signed */
+static void remove_far(void **state)
+{
+    static const struct {
+        uint64_t offset, pages;
+        int64_t want;
+    } cases[] = {
+        { 0x7fffffffffffe000, 1, 0 }, { 0x7fffffffffffe000, 2, -MW_EFBIG }, { 0x7ffffffffffff000, 1, -MW_EFBIG },
+        { 0x8000000000000000, 1, -MW_EINVAL }, { 0x8000000000001000, 2, -MW_EINVAL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench b;
+        bench_start(&b);
+        struct mw_file device = { b.file.object, MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+        assert_int_equal(mw_mmap(b.space, at(&b, 0), cases[i].pages * b.page, RW_, MW_MAP_SHARED | MW_MAP_FIXED,
+                                 &device, cases[i].offset, NULL), at(&b, 0));
+        assert_int_equal(mw_madvise(b.space, at(&b, 0), cases[i].pages * b.page, MW_MADV_REMOVE, NULL), cases[i].want);
+        bench_close(&b);
+    }
+}
+
 /* ADVICE-11: before 6.12 populating goes on beyond a hole */
 static void populate_holes(void **state)
 {
@@ -573,7 +595,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_calls), cmocka_unit_test(onfault_none), cmocka_unit_test(new_advice), cmocka_unit_test(not_modelled),
         cmocka_unit_test(order), cmocka_unit_test(cut_refused), cmocka_unit_test(remove_readonly),
-        cmocka_unit_test(remove_files), cmocka_unit_test(populate_holes),
+        cmocka_unit_test(remove_files), cmocka_unit_test(remove_far), cmocka_unit_test(populate_holes),
         cmocka_unit_test(dofork_huge), cmocka_unit_test(guard_files), cmocka_unit_test(guard_touches), cmocka_unit_test(sealed_advice),
         cmocka_unit_test(mirrored),
         cmocka_unit_test(mirrored_tables), cmocka_unit_test(huge_of_child), cmocka_unit_test(hints),

@@ -127,6 +127,8 @@ static const struct {
     { "advice_split_nomem", "before Linux 6.1" },
     { "lock_no_page", "the machine's memory runs out" },
     { "advice_no_page", "the machine's memory runs out" },
+    { "advice_offset", "once in millions of calls: tests/unit" },
+    { "advice_too_far", "once in millions of calls: tests/unit" },
 };
 
 /* These need a pool of huge pages. */
