@@ -10,10 +10,6 @@
 #include "hostcall.h"
 #include "space.h"
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-
 /* ---- layouts --------------------------------------------------------------------- */
 
 void mw_layout_init(struct layout *l, struct mw_range range)
@@ -354,7 +350,9 @@ static int move_and_fill(const struct mw_vma *v, uint64_t to)
 
 static int move_unlocked(const struct mw_vma *v, uint64_t to)
 {
-    int err = remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
+    const struct backing *b = backing_of(v);
+    int err = b && !b->live->leaves_objects ? -EINVAL
+                                            : remap(v->start, to, v->end - v->start, MREMAP_DONTUNMAP);
 
     return err == -EINVAL && is_carried(v) ? move_and_fill(v, to) : err;
 }
@@ -382,22 +380,31 @@ static int move_one(const struct mw_vma *v, uint64_t to)
     return err;
 }
 
-/* The host may have several mappings where the space has one: then by halves. */
+/*
+ * Has the host several mappings there? They would not move in one call, and before Linux 6.17
+ * the attempt would leave a hole at its destination. A growth that no address space has room
+ * for says so, and changes nothing.
+ */
+static bool is_several(const struct mw_vma *v)
+{
+    return mremap(host_at(v->start), (size_t)(v->end - v->start), (size_t)1 << 46, 0) == MAP_FAILED &&
+           errno == EFAULT;
+}
+
+/* Where the host has several mappings: by halves. */
 static int move_parts(const struct mw_vma *v, uint64_t to, uint64_t page, struct journal *j)
 {
     uint64_t pages = (v->end - v->start) / page, middle = v->start + pages / 2 * page;
     size_t room = j->count;
     struct mw_vma half;
-    int err = note(j, (struct moved){ v->start, to, v->end - v->start });
+    int err;
 
-    if (err)
+    if (pages < 2 || !is_several(v)) {
+        err = note(j, (struct moved){ v->start, to, v->end - v->start });
+        if (!err && (err = move_one(v, to)) != 0)
+            j->count = room;
         return err;
-    err = move_one(v, to);
-    if (!err)
-        return 0;
-    j->count = room;
-    if (err != -EFAULT || pages < 2)
-        return err;
+    }
     mw_vma_part(v, v->start, middle, &half);
     err = move_parts(&half, to, page, j);
     if (err)

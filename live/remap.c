@@ -78,7 +78,8 @@ static bool moves(const struct remap *r, uint64_t result)
 /* Is it to be carried by the host's mremap? Huge pages of a pool are not: few entries, and no DONTUNMAP. */
 static bool worth_moving(const struct mw_live *live, const struct mw_vma *p, uint64_t size)
 {
-    return is_carried(p) || (size >= WORTH_MOVING && mw_live_page(live, p) < HUGE);
+    return is_carried(p) ||
+           (live->leaves_objects && size >= WORTH_MOVING && mw_live_page(live, p) < HUGE);
 }
 
 /*

@@ -72,9 +72,14 @@ struct mw_live {
     enum mw_live_fork fork;
     enum mw_live_memory private_memory;
     bool aliased;            /* some page may have two addresses */
+    bool leaves_objects;     /* the host's DONTUNMAP is for memory of objects too (Linux 5.13) */
     struct mw_range range;   /* reserved */
     struct mw_live *next;    /* all live spaces, for fork */
 };
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 
 static inline void *host_at(uint64_t addr) { return (void *)(uintptr_t)addr; }
 
