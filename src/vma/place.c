@@ -163,10 +163,10 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
         return why_at(why, WHY_no_address, p->hint, p->hint);
     if (p->flags & MW_MAP_FIXED) {
         at = p->hint;
-        if (at > 0 - (uint64_t)ERRNO_MAX - 1)
-            return taken_for_errno(at, why);
         if (p->align && (at & (p->align - 1)))
             return why_at(why, WHY_addr_unaligned, at, at);
+        if (at > 0 - (uint64_t)ERRNO_MAX - 1)
+            return taken_for_errno(at, why);
         if (at > task - p->length)
             return why_fail(why, WHY_no_room, (struct mw_range){ at, at }, p->length, task);
         if (!aligned(s, at))

@@ -30,6 +30,7 @@ SCENARIO(hugetlb_arguments)
     do_mmap(w, HAT(6), H, RW, PRIV | HT | 21u << 26, NO_FILE, 0);
     do_mmap(w, 0x7fffffe00000, H, RW, PRIV | HT, NO_FILE, 0);
     do_mmap(w, 0x7ffffffff000, H, RW, PRIV | HT, NO_FILE, 0);
+    do_mmap(w, 0xfffffffffffff001, H, RW, PRIV | HT, NO_FILE, 0);
     do_mmap(w, HAT(3) + PAGE, H, RW, PRIV | (HT & ~FIXED) | MW_MAP_FIXED_NOREPLACE, NO_FILE, 0);
     do_mmap(w, HAT(3), H, RW, PRIV | (HT & ~FIXED) | MW_MAP_FIXED_NOREPLACE, NO_FILE, 0);
     lay(w);
