@@ -10,7 +10,7 @@
 
 static struct mw_range range_of(const struct change *c)
 {
-    uint64_t start = c->addr & ~(up(c->live, 1) - 1);
+    uint64_t start = c->addr & ~((uint64_t)page_of(c->live) - 1);
 
     return (struct mw_range){ start, up(c->live, c->addr + c->length) };
 }
@@ -25,10 +25,9 @@ static int64_t call_lock(void *args)
     struct transaction t;
     int64_t err;
 
-    mw_tx_begin(&t, c->live);
-    err = mw_tx_note(&t, r.start, r.end);
+    err = mw_tx_open(&t, c->live, r.start, r.end);
     if (err)
-        return mw_tx_end(&t), err;
+        return err;
     err = c->how ? mw_mlock2(c->live->space, c->addr, c->length,
                              c->how & MW_VM_LOCKONFAULT ? MW_MLOCK_ONFAULT : 0, c->why)
                  : mw_munlock(c->live->space, c->addr, c->length, c->why);
@@ -85,10 +84,9 @@ static int64_t mark(struct change *c, struct mw_range r)
     struct transaction t;
     int64_t err;
 
-    mw_tx_begin(&t, c->live);
-    err = mw_tx_note(&t, r.start, r.end);
+    err = mw_tx_open(&t, c->live, r.start, r.end);
     if (err)
-        return mw_tx_end(&t), err;
+        return err;
     err = mw_madvise(c->live->space, c->addr, c->length, c->how, c->why);
     if (err)
         return mw_tx_roll_back(&t, err, false);
@@ -103,7 +101,7 @@ static int drop_one(const struct mw_vma *v, uint64_t advice)
     const struct pool *pool = pool_of(v);
     size_t length = (size_t)(v->end - v->start);
 
-    if (pool && (backing_of(v) == &pool->as_private || advice == MW_MADV_REMOVE))
+    if (is_pools_private(v) || (pool && advice == MW_MADV_REMOVE))
         return mw_hostcall.punch(pool->fd, (off_t)v->offset, (off_t)length) ? -errno : 0;
     return mw_hostcall.advise(host_at(v->start), length, (int)advice) ? -errno : 0;
 }
@@ -120,19 +118,12 @@ static int64_t take_whole(const struct mw_live *live, struct layout *l)
     return next < l->range.end ? -ENOMEM : 0;
 }
 
-static bool is_private_pools(const struct mw_vma *v)
-{
-    const struct pool *pool = pool_of(v);
-
-    return pool && backing_of(v) == &pool->as_private;
-}
-
 /* What the engine says of the advice; of a pool's private memory, that it may be dropped unless locked. */
 static int64_t may_drop(struct change *c, const struct layout *l)
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct mw_vma *v = &l->vma[i];
-        uint64_t advice = is_private_pools(v) && c->how == MW_MADV_FREE ? MW_MADV_DONTNEED : c->how;
+        uint64_t advice = is_pools_private(v) && c->how == MW_MADV_FREE ? MW_MADV_DONTNEED : c->how;
         int64_t err = mw_madvise(c->live->space, v->start, v->end - v->start, advice, c->why);
 
         if (err)

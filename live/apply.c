@@ -20,17 +20,24 @@ void mw_layout_init(struct layout *l, struct mw_range range)
     l->room = sizeof l->few / sizeof l->few[0];
 }
 
+/* A row of `bytes`, twice as long; it began in `few`, which is its owner's. NULL: no memory, it is as it was. */
+static void *longer(void *row, const void *few, size_t bytes)
+{
+    void *more = realloc(row == few ? NULL : row, 2 * bytes);
+
+    if (more && row == few)
+        memcpy(more, few, bytes);
+    return more;
+}
+
 static bool more_room(struct layout *l)
 {
-    size_t room = l->room * 2;
-    struct mw_vma *more = realloc(l->vma == l->few ? NULL : l->vma, room * sizeof *more);
+    struct mw_vma *more = longer(l->vma, l->few, l->room * sizeof *more);
 
     if (!more)
         return false;
-    if (l->vma == l->few)
-        memcpy(more, l->few, sizeof l->few);
     l->vma = more;
-    l->room = room;
+    l->room *= 2;
     return true;
 }
 
@@ -299,19 +306,15 @@ int mw_live_force(const struct layout *to) { return mw_live_apply(NULL, to); }
 
 static int note(struct journal *j, struct moved m)
 {
-    if (!j)
-        return 0;
     if (!j->room) {
         j->moved = j->few;
         j->room = sizeof j->few / sizeof j->few[0];
     }
     if (j->count == j->room) {
-        struct moved *more = realloc(j->moved == j->few ? NULL : j->moved, 2 * j->room * sizeof *more);
+        struct moved *more = longer(j->moved, j->few, j->room * sizeof *more);
 
         if (!more)
             return -ENOMEM;
-        if (j->moved == j->few)
-            memcpy(more, j->few, sizeof j->few);
         j->moved = more;
         j->room *= 2;
     }

@@ -18,12 +18,12 @@ uint64_t mw_live_page(const struct mw_live *live, const struct mw_vma *v)
 {
     const struct pool *pool = v->end ? pool_of(v) : NULL;
 
-    return 1ull << (pool ? pool->log2_page : mw_space_config(live->space)->page_shift);
+    return pool ? 1ull << pool->log2_page : page_of(live);
 }
 
 /* ---- pools --------------------------------------------------------------------------------- */
 
-static int open_memfd(const struct mw_live *live, const struct pool *pool)
+int mw_pool_memfd(const struct mw_live *live, const struct pool *pool)
 {
     unsigned flags = MFD_CLOEXEC;
     int fd;
@@ -63,7 +63,7 @@ int mw_live_pool(struct mw_live *live, int which)
     pool->log2_page = which ? log2_page[which] : mw_space_config(live->space)->page_shift;
     step = 1ull << pool->log2_page > HUGE ? 1ull << pool->log2_page : HUGE;
     pool->slot_bytes = ((live->range.end - live->range.start + step - 1) & ~(step - 1)) + step;
-    pool->fd = open_memfd(live, pool);
+    pool->fd = mw_pool_memfd(live, pool);
     if (pool->fd < 0)
         return pool->fd;
     err = make_object(live, &pool->as_private, pool);

@@ -132,7 +132,7 @@ static int64_t map_anonymous(struct mapping *m)
 
     if (r)
         return r;
-    page = m->pool ? 1ull << m->pool->log2_page : up(m->live, 1);
+    page = m->pool ? 1ull << m->pool->log2_page : page_of(m->live);
     if (m->length > m->live->range.end - m->live->range.start)
         return -ENOMEM;
     m->length = up_to(m->length, page);
@@ -159,7 +159,7 @@ static int64_t call_mmap(void *args)
     int64_t r = m->fd < 0 ? map_anonymous(m) : map_file(m);
 
     if (r > 0 && (m->flags & MW_MAP_POPULATE))
-        populate((uint64_t)r, m->length, m->prot, up(m->live, 1));
+        populate((uint64_t)r, m->length, m->prot, page_of(m->live));
     return r;
 }
 
@@ -198,32 +198,31 @@ int64_t mw_live_mmap_file(struct mw_live *live, void *addr, uint64_t length, uin
 static int64_t call_munmap(void *args)
 {
     struct change *c = args;
+    uint64_t end = c->addr + up(c->live, c->length);
     struct transaction t;
     int64_t r;
 
-    mw_tx_begin(&t, c->live);
-    r = mw_tx_note(&t, c->addr, c->addr + up(c->live, c->length));
+    r = mw_tx_open(&t, c->live, c->addr, end);
     if (r)
-        return mw_tx_end(&t), r;
+        return r;
     r = mw_munmap(c->live->space, c->addr, c->length, c->why);
-    return r < 0 ? mw_tx_roll_back(&t, r, false)
-                 : mw_tx_carry_out_one(&t, c->addr, c->addr + up(c->live, c->length), NULL, r);
+    return r < 0 ? mw_tx_roll_back(&t, r, false) : mw_tx_carry_out_one(&t, c->addr, end, NULL, r);
 }
 
 static int64_t call_mprotect(void *args)
 {
     struct change *c = args;
+    uint64_t end = c->addr + up(c->live, c->length);
     struct transaction t;
     int64_t r;
 
-    mw_tx_begin(&t, c->live);
-    r = mw_tx_note(&t, c->addr, c->addr + up(c->live, c->length));
+    r = mw_tx_open(&t, c->live, c->addr, end);
     if (r)
-        return mw_tx_end(&t), r;
+        return r;
     r = mw_mprotect(c->live->space, c->addr, c->length, c->how, c->why);
     if (r < 0)
         return mw_tx_roll_back(&t, r, false);
-    if (mw_hostcall.protect(host_at(c->addr), (size_t)up(c->live, c->length), (int)(c->how & 7)))
+    if (mw_hostcall.protect(host_at(c->addr), (size_t)(end - c->addr), (int)(c->how & 7)))
         return mw_tx_roll_back(&t, -errno, true);
     return mw_tx_end(&t), 0;
 }

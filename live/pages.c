@@ -107,10 +107,8 @@ void mw_live_give_back(struct mw_live *live, const struct mw_vma *v, const struc
 
 enum { CHUNK = 512 }; /* pages looked up at once */
 
-static bool is_zero(uint64_t addr, uint64_t bytes)
+bool mw_is_zero(const uint64_t *p, uint64_t bytes)
 {
-    const uint64_t *p = host_at(addr);
-
     for (uint64_t i = 0; i < bytes / sizeof *p; i++)
         if (p[i])
             return false;
@@ -129,7 +127,7 @@ static void look_up(int pagemap, uint64_t addr, size_t n, bool anonymous, bool p
         if (known)
             present[i] = entry[i] >> 62; /* in memory, or swapped out */
         else
-            present[i] = !anonymous || !is_zero(addr + i * page, page); /* a file's may end early */
+            present[i] = !anonymous || !mw_is_zero(host_at(addr + i * page), page); /* a file's may end early */
 }
 
 static int write_all(int fd, uint64_t addr, uint64_t bytes, uint64_t offset)

@@ -56,10 +56,10 @@ static int64_t empty_old(struct remap *r)
 
         if (!mw_vma_part(&v, r->old, r->old + r->old_size, &p))
             break;
+        if (!is_pools_private(&p))
+            continue;
         m.behind = backing_of(&p);
         m.pool = pool_of(&p);
-        if (!m.pool || m.behind == &m.pool->as_shared)
-            continue;
         m.addr = p.start;
         m.length = p.end - p.start;
         m.prot = p.flags & 7;
@@ -201,11 +201,11 @@ static int64_t convert(struct mw_live *live, const struct mw_vma *v)
     struct transaction t;
     int64_t r;
 
-    mw_tx_begin(&t, live);
-    r = mw_tx_note(&t, v->start, v->end);
-    if (!r)
-        r = mw_map_take_slot(&m);
-    if (r < 0)
+    r = mw_tx_open(&t, live, v->start, v->end);
+    if (r)
+        return r;
+    r = mw_map_take_slot(&m);
+    if (r)
         return mw_tx_end(&t), r;
     r = mw_pool_copy_in(m.pool, v, m.offset);
     if (r) {
@@ -282,7 +282,7 @@ static int64_t call_mremap(void *args)
     r->flags &= ~(uint64_t)MW_LIVE_FILL;
     if (!mw_find_vma(live->space, r->old, &v) || v.start > r->old)
         v = (struct mw_vma){ 0 };
-    if (!r->old_size && v.end && pool_of(&v) && backing_of(&v) == &pool_of(&v)->as_private)
+    if (!r->old_size && v.end && is_pools_private(&v))
         return -EINVAL; /* private memory is mirrored, by that name */
     page = mw_live_page(live, &v);
     r->old_size = up_to(r->old_size, page);

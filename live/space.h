@@ -83,6 +83,11 @@ struct mw_live {
 
 static inline void *host_at(uint64_t addr) { return (void *)(uintptr_t)addr; }
 
+static inline size_t page_of(const struct mw_live *live)
+{
+    return (size_t)1 << mw_space_config(live->space)->page_shift;
+}
+
 /* ---- backing.c ------------------------------------------------------------------------ */
 
 /* NULL: the kernel's own private memory. */
@@ -106,12 +111,23 @@ static inline bool is_carried(const struct mw_vma *v)
     return !b || b->keeps;
 }
 
+/* Private memory that lies in a pool: its pages are nobody else's, unless they are mirrored. */
+static inline bool is_pools_private(const struct mw_vma *v)
+{
+    const struct pool *pool = pool_of(v);
+
+    return pool && backing_of(v) == &pool->as_private;
+}
+
 uint64_t mw_live_page(const struct mw_live *live, const struct mw_vma *v);
 
 /* The pool of these pages, which is made when it is first asked for. 0 or -errno. */
 int mw_live_pool(struct mw_live *live, int which);
 void mw_live_end_pools(struct mw_live *live);
 void mw_live_forget_slots(struct mw_live *live);
+
+/* A memfd of a pool's size of page, empty. -errno. */
+int mw_pool_memfd(const struct mw_live *live, const struct pool *pool);
 
 int mw_slot_take(struct pool *pool, uint64_t *offset);
 void mw_slot_give(struct pool *pool, uint32_t slot);
@@ -178,6 +194,9 @@ void mw_live_give_back(struct mw_live *live, const struct mw_vma *v, const struc
 
 /* Copies a carried mapping's pages to a pool's offset. 0 or -errno. */
 int mw_pool_copy_in(const struct pool *pool, const struct mw_vma *v, uint64_t offset);
+
+/* Are these bytes, whole words, all zeros? */
+bool mw_is_zero(const uint64_t *p, uint64_t bytes);
 
 /* Makes page-table entries for what [start, end) has pages for. */
 void mw_live_fill(struct mw_live *live, uint64_t start, uint64_t end);

@@ -48,14 +48,6 @@ static bool copy_pages(const struct pool *from, int to)
     return fine;
 }
 
-static bool is_zero(const uint64_t *p, size_t bytes)
-{
-    for (size_t i = 0; i < bytes / sizeof *p; i++)
-        if (p[i])
-            return false;
-    return true;
-}
-
 /* A huge page: not written by write(2), and not made where there is nothing to say. */
 static bool copy_huge_page(const struct pool *from, int to, off_t at, uint64_t *buffer)
 {
@@ -64,7 +56,7 @@ static bool copy_huge_page(const struct pool *from, int to, off_t at, uint64_t *
 
     if (pread(from->fd, buffer, page, at) != (ssize_t)page)
         return false;
-    if (is_zero(buffer, page))
+    if (mw_is_zero(buffer, page))
         return true;
     p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, to, at);
     if (p == MAP_FAILED)
@@ -92,13 +84,11 @@ static bool copy_huge(const struct mw_live *live, const struct pool *from, int t
 /* A memfd with the same data; -1: it can't be had. */
 static int copy_of(const struct mw_live *live, const struct pool *pool)
 {
-    bool huge = pool != live->pool;
-    int to = mw_hostcall.memfd("mapwright", MFD_CLOEXEC | (huge ? MFD_HUGETLB | pool->log2_page << MW_MAP_HUGE_SHIFT : 0));
-    off_t size = lseek(pool->fd, 0, SEEK_END);
+    int to = mw_pool_memfd(live, pool);
 
     if (to < 0)
         return -1;
-    if (ftruncate(to, size) == 0 && (huge ? copy_huge(live, pool, to) : copy_pages(pool, to)))
+    if (pool == live->pool ? copy_pages(pool, to) : copy_huge(live, pool, to))
         return to;
     close(to);
     return -1;

@@ -63,6 +63,17 @@ int mw_tx_note(struct transaction *t, uint64_t start, uint64_t end)
     return 0;
 }
 
+int mw_tx_open(struct transaction *t, struct mw_live *live, uint64_t start, uint64_t end)
+{
+    int err;
+
+    mw_tx_begin(t, live);
+    err = mw_tx_note(t, start, end);
+    if (err)
+        mw_tx_end(t);
+    return err;
+}
+
 size_t mw_tx_part_of(const struct transaction *t, uint64_t addr)
 {
     size_t k = t->parts;
@@ -135,7 +146,7 @@ static void free_unused_slots(struct transaction *t)
 int64_t mw_tx_roll_back(struct transaction *t, int64_t err, bool host_too)
 {
     if (host_too)
-        mw_spare_drop(&t->live->spare, (size_t)1 << mw_space_config(t->live->space)->page_shift, SPARES);
+        mw_spare_drop(&t->live->spare, page_of(t->live), SPARES);
     if (t->journal.room)
         mw_journal_undo(&t->journal);
     for (size_t k = 0; k < t->parts && host_too; k++)

@@ -36,6 +36,9 @@ void mw_tx_end(struct transaction *t);
  */
 int mw_tx_note(struct transaction *t, uint64_t start, uint64_t end);
 
+/* Begins and notes; what fails has ended. */
+int mw_tx_open(struct transaction *t, struct mw_live *live, uint64_t start, uint64_t end);
+
 /* Notes a part of which nothing was mapped; forgets all parts. */
 struct layout *mw_tx_note_empty(struct transaction *t, struct mw_range range);
 void mw_tx_forget(struct transaction *t);
@@ -100,7 +103,7 @@ struct change {
 /* So that what takes several steps can be undone. 0 or -ENOMEM: then it is not begun. */
 static inline int may_begin(struct mw_live *live)
 {
-    return mw_spare_make(&live->spare, (size_t)1 << mw_space_config(live->space)->page_shift, SPARES);
+    return mw_spare_make(&live->spare, page_of(live), SPARES);
 }
 
 /* Makes `call` under the lock. */
@@ -115,7 +118,7 @@ static inline uint64_t up_to(uint64_t bytes, uint64_t page) { return (bytes + pa
 
 static inline uint64_t up(const struct mw_live *live, uint64_t bytes)
 {
-    return up_to(bytes, 1ull << mw_space_config(live->space)->page_shift);
+    return up_to(bytes, page_of(live));
 }
 
 #endif
