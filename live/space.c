@@ -70,7 +70,7 @@ static bool can_leave_objects(const struct pool *pool)
 
     if (p == MAP_FAILED)
         return false;
-    q = mremap(p, page, page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+    q = mremap(p, page, page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL); /* NULL: anywhere; DONTUNMAP reads it */
     munmap(p, page);
     if (q != MAP_FAILED)
         munmap(q, page);
