@@ -236,6 +236,21 @@ static int64_t convert_all(const struct remap *r)
     return err;
 }
 
+/* The mapping only grows or shrinks where it is: the host follows at its end. */
+static int64_t resize(struct remap *r)
+{
+    struct transaction *t = &r->t;
+    uint64_t end = r->old + r->old_size, new_end = r->old + r->new_size;
+    struct mw_vma v;
+
+    if (new_end <= end)
+        return new_end < end ? mw_tx_carry_out_one(t, new_end, end, NULL, (int64_t)r->old)
+                             : (mw_tx_end(t), (int64_t)r->old);
+    mw_find_vma(t->live->space, end, &v);
+    mw_vma_part(&v, end, new_end, &v);
+    return mw_tx_carry_out_one(t, end, new_end, &v, (int64_t)r->old);
+}
+
 static int64_t remap_it(struct remap *r)
 {
     struct transaction *t = &r->t;
@@ -248,7 +263,9 @@ static int64_t remap_it(struct remap *r)
     result = decide(r);
     if (result < 0)
         return mw_tx_end(t), result; /* strict: nothing has changed */
-    if (!(r->flags & MW_MREMAP_FIXED) && (uint64_t)result != r->old) {
+    if (!(r->flags & MW_MREMAP_FIXED) && (uint64_t)result == r->old)
+        return resize(r);
+    if (!(r->flags & MW_MREMAP_FIXED)) {
         r->new = (uint64_t)result;
         mw_tx_note_empty(t, (struct mw_range){ r->new, r->new + r->new_size });
     }
@@ -303,9 +320,15 @@ static int64_t call_mremap(void *args)
 int64_t mw_live_mremap(struct mw_live *live, void *old_addr, uint64_t old_size, uint64_t new_size,
                        uint64_t flags, void *new_addr, struct mw_why *why)
 {
-    struct remap r = { .t.live = live, .old = (uintptr_t)old_addr, .old_size = old_size,
-                       .new = (uintptr_t)new_addr, .new_size = new_size, .flags = flags, .why = why };
+    struct remap r; /* its transaction, which is large, begins later */
 
+    r.t.live = live;
+    r.old = (uintptr_t)old_addr;
+    r.old_size = old_size;
+    r.new = (uintptr_t)new_addr;
+    r.new_size = new_size;
+    r.flags = flags;
+    r.why = why;
     if (!inside(live, r.old, old_size))
         return -EINVAL;
     if (new_size > live->range.end - live->range.start)

@@ -60,7 +60,7 @@ struct mw_live_config {
 
 /*
  * Reserves the range and makes the space. Errors: MW_EINVAL (size 0, or beyond
- * what the system has), MW_ENOMEM; and what memfd_create and mmap report. The
+ * what the system has; kinds that are none or do not go together), MW_ENOMEM; and what memfd_create and mmap report. The
  * caller owns it and ends it by mw_live_destroy, which unmaps the range.
  */
 int mw_live_create(const struct mw_live_config *config, struct mw_live **out);

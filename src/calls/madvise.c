@@ -120,7 +120,7 @@ static int mark(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
         return 0;
     if (a->number == MW_MADV_UNMERGEABLE && space_has(s, ROW_UNMERGEABLE_UNSEALS))
         flags &= ~HIGH_FLAGS;
-    err = unmap_cut_piece(s, at.start, at.end, why);
+    err = unmap_cut_piece(s, v, at, why);
     if (err || edit_modify(s, at.start, at.end, flags, true))
         return err;
     return why_fail(why, space_has(s, ROW_ADVICE_CUT_AGAIN) ? WHY_advice_split : WHY_advice_split_nomem,

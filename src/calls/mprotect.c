@@ -96,21 +96,16 @@ static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct m
     return recharge(s, v, to_pages(s, at.end - at.start), flags, why);
 }
 
-static int commit_one(struct mw_space *s, uint64_t start, uint64_t end, uint64_t old,
-                      uint64_t flags, struct mw_why *why)
+static int commit_one(struct mw_space *s, struct mw_range at, uint64_t old, uint64_t flags,
+                      struct mw_why *why)
 {
-    int err = flags == old ? 0 : unmap_cut_piece(s, start, end, why);
-
-    if (err || flags == old)
-        return err;
-    if (!edit_modify(s, start, end, flags, true))
-        return why_fail(why, WHY_prot_split, (struct mw_range){ start, end }, s->tree.count,
-                        s->cfg.max_map_count);
-    pmap_protect(&s->pmap, start, end, flags);
-    space_flush(s, start, end);
+    if (!edit_modify(s, at.start, at.end, flags, true))
+        return why_fail(why, WHY_prot_split, at, s->tree.count, s->cfg.max_map_count);
+    pmap_protect(&s->pmap, at.start, at.end, flags);
+    space_flush(s, at.start, at.end);
     if ((old & (MW_VM_WRITE | MW_VM_SHARED | MW_VM_LOCKED | MW_VM_LOCKONFAULT)) == MW_VM_LOCKED &&
         (flags & MW_VM_WRITE))
-        fault_populate(s, start, end);
+        fault_populate(s, at.start, at.end);
     return 0;
 }
 
@@ -120,19 +115,23 @@ static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint64_t prot
 {
     while (start < end) {
         const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
-        uint64_t next, flags, old;
+        struct mw_range at = { start, end };
+        uint64_t flags, old;
         int err;
 
         if (!v || v->start > start)
             return why_at(why, WHY_prot_hole, start, end);
-        next = min_u64(v->end, end);
+        at.end = min_u64(v->end, end);
         old = v->flags;
-        err = decide_one(s, v, (struct mw_range){ start, next }, prot, &flags, why);
-        if (!err)
-            err = commit_one(s, start, next, old, flags, why);
+        err = decide_one(s, v, at, prot, &flags, why);
+        if (!err && flags != old) {
+            err = unmap_cut_piece(s, v, at, why);
+            if (!err)
+                err = commit_one(s, at, old, flags, why);
+        }
         if (err)
             return err;
-        start = next;
+        start = at.end;
     }
     return 0;
 }

@@ -14,7 +14,7 @@ static int look(struct mw_space *s, const struct mw_vma *v, struct mw_range at, 
 static int seal_one(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx,
                     struct mw_why *why)
 {
-    int err = v->flags & MW_VM_SEALED ? 0 : unmap_cut_piece(s, at.start, at.end, why);
+    int err = v->flags & MW_VM_SEALED ? 0 : unmap_cut_piece(s, v, at, why);
 
     (void)ctx;
     if (err || (v->flags & MW_VM_SEALED) ||

@@ -41,13 +41,13 @@ int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
     return 0;
 }
 
-int unmap_cut_piece(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why)
+int unmap_cut_piece(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
+                    struct mw_why *why)
 {
-    const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
-    int err = unmap_cuts(s, v, start, end, why);
+    int err = unmap_cuts(s, v, at.start, at.end, why);
 
-    if (err && !unmap_cuts(s, v, start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
-        edit_split(s, start);
+    if (err && !unmap_cuts(s, v, at.start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
+        edit_split(s, at.start);
     return err;
 }
 

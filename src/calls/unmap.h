@@ -18,7 +18,8 @@ int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start,
  * The same for a piece [start, end) of one mapping that is to get other flags;
  * where only the second cut is refused, the first has been made. Needs EDIT_SPLIT insertions.
  */
-int unmap_cut_piece(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why);
+int unmap_cut_piece(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
+                    struct mw_why *why);
 
 /*
  * A refusal, `err`, of unmap_decide becomes the call's: Linux may by then have

@@ -21,19 +21,23 @@ static uint64_t pages_of(const struct mw_space *s, const struct mw_vma *v)
     return to_pages(s, v->end - v->start);
 }
 
+/* Cuts the VMA at `c`, which spans `at`; `c` is void then. */
+static void split(struct mw_space *s, struct cursor c, uint64_t at)
+{
+    struct mw_vma lower = *tree_at(c), upper = part(&lower, at, lower.end);
+
+    lower.end = at;
+    object_get(upper.object);
+    tree_insert_after(&s->tree, c, &upper); /* first: so no gap is ever seen between them */
+    tree_set(tree_find(&s->tree, lower.start), &lower);
+}
+
 void edit_split(struct mw_space *s, uint64_t at)
 {
     struct cursor c = tree_find(&s->tree, at);
-    struct mw_vma v, lower, upper;
 
-    if (!c.leaf || tree_at(c)->start >= at)
-        return;
-    v = *tree_at(c);
-    lower = part(&v, v.start, at);
-    upper = part(&v, at, v.end);
-    object_get(v.object);
-    tree_insert_after(&s->tree, c, &upper);
-    tree_set(tree_find(&s->tree, v.start), &lower);
+    if (c.leaf && tree_at(c)->start < at)
+        split(s, c, at);
 }
 
 void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)
@@ -166,26 +170,16 @@ void edit_insert_new(struct mw_space *s, const struct mw_vma *v)
     insert(s, v, EDIT_NONE_APART, space_has(s, ROW_MMAP_ASKS_ABOVE));
 }
 
-/* One cut that max_map_count may forbid. */
-static bool cut(struct mw_space *s, uint64_t at, bool limited)
-{
-    if (limited && s->tree.count >= s->cfg.max_map_count)
-        return false;
-    edit_split(s, at);
-    return true;
-}
-
 /*
  * Changed memory that merges moves its borders only:
  *
  *     [ prev  )[ v   changed )[ next )      the changed part goes to a neighbour,
  *     [ prev           )[ v  )              what is left of v shrinks or goes
  */
-static void modify_merged(struct mw_space *s, const struct around *a, struct verdict m,
-                          const struct mw_vma *v, const struct mw_vma *changed)
+static void modify_merged(struct mw_space *s, struct cursor c, const struct around *a,
+                          struct verdict m, const struct mw_vma *v, const struct mw_vma *changed)
 {
     struct mw_vma r = joined(a, m, changed);
-    struct cursor c = tree_find(&s->tree, changed->start);
 
     if (v->start < changed->start || changed->end < v->end) {
         /* a part of v stays: below the part that goes up, or above the one that goes down */
@@ -195,36 +189,52 @@ static void modify_merged(struct mw_space *s, const struct around *a, struct ver
         tree_set(c, &rest);
     } else {
         object_put(v->object);
-        tree_remove(&s->tree, c);
+        c = tree_remove(&s->tree, c);
         if (m.below && m.above) {
             object_put(a->next.object);
-            tree_remove(&s->tree, tree_find(&s->tree, a->next.start));
+            tree_remove(&s->tree, c);
         }
     }
     c = tree_find(&s->tree, m.below ? a->prev.start : a->next.start);
     tree_set(c, &r);
 }
 
+/* What does not merge is cut out of `v`, at `c`, by cuts that max_map_count may forbid. */
+static bool modify_cut_out(struct mw_space *s, struct cursor c, const struct mw_vma *v,
+                           const struct mw_vma *changed, bool limited)
+{
+    uint64_t most = limited ? s->cfg.max_map_count : UINT64_MAX;
+
+    if (changed->start > v->start) {
+        if (s->tree.count >= most)
+            return false;
+        split(s, c, changed->start);
+        c = tree_find(&s->tree, changed->start);
+    }
+    if (changed->end < v->end) {
+        if (s->tree.count >= most)
+            return false;
+        split(s, c, changed->end);
+        c = tree_find(&s->tree, changed->start);
+    }
+    tree_set(c, changed);
+    return true;
+}
+
 bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
 {
-    struct cursor c = tree_find(&s->tree, start);
+    struct cursor c = tree_find(&s->tree, start), none = { 0 };
     struct mw_vma v = *tree_at(c), changed = part(&v, start, end);
-    struct around a = look_around(tree_prev(&s->tree, c), tree_next(c));
+    struct around a = look_around(start == v.start ? tree_prev(&s->tree, c) : none,
+                                  end == v.end ? tree_next(c) : none);
     struct verdict m;
 
     changed.flags = flags;
-    a.has_prev = a.has_prev && start == v.start;
-    a.has_next = a.has_next && end == v.end;
     m = judge(s, &a, &changed);
-    if (m.below || m.above) {
-        modify_merged(s, &a, m, &v, &changed);
-    } else {
-        if (start > v.start && !cut(s, start, limited))
-            return false;
-        if (end < v.end && !cut(s, end, limited))
-            return false;
-        tree_set(tree_find(&s->tree, start), &changed);
-    }
+    if (m.below || m.above)
+        modify_merged(s, c, &a, m, &v, &changed);
+    else if (!modify_cut_out(s, c, &v, &changed, limited))
+        return false;
     account_sub(s, v.flags, pages_of(s, &changed));
     account_add(s, flags, pages_of(s, &changed));
     return true;
