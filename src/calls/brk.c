@@ -26,6 +26,8 @@ static int shrink(struct mw_space *s, uint64_t new_end, uint64_t old_end, struct
         return unmap_refused(s, new_end, err);
     err = space_reserve(s, EDIT_REMOVE, why);
     if (!err)
+        err = unmap_reserve(s, new_end, old_end, why);
+    if (!err)
         unmap_commit(s, new_end, old_end);
     return err;
 }

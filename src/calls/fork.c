@@ -55,7 +55,7 @@ static bool copy_pages(struct mw_space *parent, struct mw_space *child, const st
         return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end); /* found again by fault */
     if (v->flags & MW_VM_MIRRORED)
         pmap_zap(&parent->pmap, v->start, v->end); /* the index has them */
-    else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end))
+    else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end, !(v->flags & MW_VM_HUGETLB)))
         return false;
     space_flush(parent, v->start, v->end);
     return true;

@@ -213,7 +213,8 @@ static int reserve(struct mw_space *s, const struct mirror_request *q, uint64_t 
     uint64_t inserts = EDIT_REMOVE + pieces * (EDIT_MODIFY + EDIT_INSERT);
 
     *list = NULL;
-    if (inserts > UINT32_MAX || !tree_reserve(&s->tree, (uint32_t)inserts))
+    if (inserts > UINT32_MAX || !tree_reserve(&s->tree, (uint32_t)inserts) ||
+        (q->fixed && unmap_reserve(s, q->new, q->new + q->size, NULL)))
         return why_plain(why, WHY_no_memory);
     for (struct cursor c = tree_find(&s->tree, q->old);
          c.leaf && tree_at(c)->start < q->old + q->size; c = tree_next(c)) {

@@ -340,7 +340,8 @@ static void give_up(struct mw_space *s, const struct request *q)
         unmap_refused(s, q->v.start, q->at_unmap);
     else if (q->stage == CUT)
         unmap_abandoned(s, q->v.start, q->v.end);
-    else if (q->stage == UNMAPPED && tree_reserve(&s->tree, EDIT_REMOVE))
+    else if (q->stage == UNMAPPED && tree_reserve(&s->tree, EDIT_REMOVE) &&
+             !unmap_reserve(s, q->v.start, q->v.end, NULL))
         unmap_commit(s, q->v.start, q->v.end);
 }
 
@@ -367,6 +368,8 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
     int err = space_reserve(s, EDIT_REMOVE + EDIT_INSERT, why);
     uint32_t kind = q->level == 1 ? 0 : OBJECT_HIDDEN | MW_OBJ_HUGETLB;
 
+    if (!err)
+        err = unmap_reserve(s, q->v.start, q->v.end, why);
     if (err || (!q->file && q->level == 1 && !(q->v.flags & MW_VM_SHARED)))
         return err;
     if (!q->file) {

@@ -149,6 +149,8 @@ int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t
         err = check_start(s, &addr, end, prot, why);
         if (!err)
             err = space_reserve(s, 2 * EDIT_MODIFY, why);
+        if (!err && !pmap_own(&s->pmap, addr, end, 0))
+            err = why_plain(why, WHY_no_memory);
         if (!err)
             err = apply(s, addr, end, prot, why);
     }

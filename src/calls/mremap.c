@@ -473,6 +473,10 @@ static int reserve(struct mw_space *s, const struct remap *r, struct mw_why *why
 
     if (r->action != STAY && !r->reserved)
         err = space_reserve(s, EDITS_OF_ONE, why);
+    if (!err && r->clear_dest)
+        err = unmap_reserve(s, r->new, r->new + r->new_size, why);
+    if (!err && r->cut_tail)
+        err = unmap_reserve(s, r->old + r->new_size, r->old + r->old_size, why);
     if (!err)
         err = promise_growth(s, r, why);
     if (err || r->action != MOVE || r->late || r->reserved)
@@ -669,8 +673,14 @@ static int reserve_several(struct mw_space *s, const struct remap *all, struct m
     uint64_t pieces = 0, end = all->old + all->old_size;
 
     for (struct cursor c = tree_find(&s->tree, all->old); c.leaf && tree_at(c)->start < end;
-         c = tree_next(c))
+         c = tree_next(c)) {
+        uint64_t from = max_u64(tree_at(c)->start, all->old), to = min_u64(tree_at(c)->end, end);
+
+        if (unmap_reserve(s, from, to, why) ||
+            unmap_reserve(s, from - all->old + all->new, to - all->old + all->new, why))
+            return -MW_ENOMEM;
         pieces++;
+    }
     if (pieces > UINT32_MAX / EDITS_OF_ONE ||
         !tree_reserve(&s->tree, (uint32_t)pieces * EDITS_OF_ONE) ||
         !pmap_move_reserve(&s->pmap, all->old, all->new, all->old_size))

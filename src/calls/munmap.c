@@ -109,6 +109,11 @@ void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end)
     edit_split(s, end);
 }
 
+int unmap_reserve(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why)
+{
+    return pmap_own(&s->pmap, start, end, PMAP_ENDS) ? 0 : why_plain(why, WHY_no_memory);
+}
+
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
 {
     if (s->huge)
@@ -131,6 +136,8 @@ static int64_t do_munmap(struct mw_space *s, uint64_t addr, uint64_t length, str
     if (err)
         return unmap_refused(s, addr, err);
     err = space_reserve(s, EDIT_REMOVE, why);
+    if (!err)
+        err = unmap_reserve(s, addr, end, why);
     if (!err)
         unmap_commit(s, addr, end);
     return err;

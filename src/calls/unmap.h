@@ -10,6 +10,12 @@
 int unmap_decide(const struct mw_space *s, uint64_t start, uint64_t end, struct account_sum *sum,
                  struct mw_why *why);
 
+/*
+ * Takes the page tables that unmap_commit of [start, end) needs for itself;
+ * empty ranges need none. 0 or -ENOMEM.
+ */
+int unmap_reserve(struct mw_space *s, uint64_t start, uint64_t end, struct mw_why *why);
+
 /* May `v` be cut at `start` and `end`, where they lie inside? 0 or -EINVAL. */
 int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end,
                struct mw_why *why);

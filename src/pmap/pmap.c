@@ -107,6 +107,38 @@ static void unlink_empty(struct pmap *pm, frame_t n, pte_t *e)
         unlink_table(pm, n, e);
 }
 
+/* ---- tables that a fork has shared --------------------------------------------------- */
+
+/* A link to a table, or a page, that is from now on others' too: nothing is written through it. */
+static pte_t shared_entry(pte_t e) { return (e & ~PTE_W) | PTE_COW; }
+
+/*
+ * The table that `e` links becomes this pmap's own, in a copy if others have it
+ * still; what it holds is then theirs and ours. False: no memory.
+ */
+static bool own_table(struct pmap *pm, pte_t *e)
+{
+    frame_t old = pte_frame(pm, *e), n = old;
+
+    if (is_shared(pm, old)) {
+        pte_t *from = table(pm, old), *to;
+
+        n = table_new(pm);
+        if (!n)
+            return false;
+        to = table(pm, n);
+        for (uint32_t i = 0; i < entry_count(pm); i++)
+            if (pte_used(from[i])) {
+                from[i] = to[i] = shared_entry(from[i]);
+                frame_get(pm->frames, pte_frame(pm, from[i]));
+            }
+        *in_use(pm, n) = *in_use(pm, old);
+        frame_put(pm->frames, old);
+    }
+    *e = table_entry(pm, n);
+    return true;
+}
+
 int pmap_init(struct pmap *pm, struct mw_frames *frames, struct pmap_pool *pool, uint32_t levels,
               uint32_t page_shift)
 {
@@ -171,6 +203,8 @@ static frame_t table_make(struct pmap *pm, uint64_t va, uint32_t level)
                 return 0;
             *e = table_entry(pm, child);
             ++*in_use(pm, n);
+        } else if ((*e & PTE_COW) && !own_table(pm, e)) {
+            return 0;
         }
         n = pte_frame(pm, *e);
     }
@@ -232,6 +266,32 @@ static uint64_t entry_end(const struct pmap *pm, uint64_t va, uint64_t end, uint
     return (va | mask) >= end - 1 ? end : (va | mask) + 1;
 }
 
+static bool own_range(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                      uint32_t whole)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
+
+        next = entry_end(pm, va, end, level);
+        if (!pte_used(*e) || !is_table(*e, level) ||
+            (level - 1 <= whole && next - va == 1ull << entry_shift(pm, level)))
+            continue;
+        if ((*e & PTE_COW) && !own_table(pm, e))
+            return false;
+        if (!own_range(pm, pte_frame(pm, *e), level - 1, va, next, whole))
+            return false;
+    }
+    return true;
+}
+
+bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole)
+{
+    if (!pm->frames || !pm->pool->forked)
+        return true;
+    end = min_u64(end, pmap_reach(pm));
+    return start >= end || own_range(pm, pm->root, pm->levels, start, end, whole);
+}
+
 static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level)
 {
     pm->pool->resident -= counted(pm, *e, level);
@@ -274,6 +334,8 @@ static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, u
         if (!is_table(*e, level)) {
             if (zaps(which, *e))
                 zap_entry(pm, n, e, level);
+        } else if (which == ZAP_GUARDS && (*e & PTE_COW)) {
+            continue; /* no guard was ever shared */
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
         } else {
@@ -476,7 +538,10 @@ void pmap_unreserve(struct pmap *pm)
 
 bool pmap_move_reserve(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length)
 {
-    return !pm->frames || reserve_tables(pm, pm, from, length, shared_level(pm, from, to));
+    uint32_t shared = shared_level(pm, from, to);
+
+    return !pm->frames || (pmap_own(pm, from, from + length, shared) &&
+                           reserve_tables(pm, pm, from, length, shared));
 }
 
 /* Moves one entry of a table of `level` to the same level at `to`. */
@@ -693,9 +758,10 @@ static void adopt_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t 
     }
 }
 
-bool pmap_adopt_reserve(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end)
+bool pmap_adopt_reserve(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
 {
-    return !src->frames || reserve_tables(dst, src, start, end - start, src->levels - 1);
+    return !src->frames || (pmap_own(src, start, end, 0) &&
+                            reserve_tables(dst, src, start, end - start, src->levels - 1));
 }
 
 void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
@@ -704,34 +770,51 @@ void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end
         adopt_table(dst, src, src->root, src->levels, start, end);
 }
 
-static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t level, uint64_t va,
-                       uint64_t end)
+/* One entry of the parent's, a page or a whole table, for both. */
+static bool fork_entry(struct pmap *dst, struct pmap *src, pte_t *e, uint32_t level, uint64_t va)
 {
-    for (uint64_t next; va < end; va = next) {
+    frame_t m = table_make(dst, va, level);
+
+    if (!m)
+        return false;
+    *e = shared_entry(*e);
+    leaf_get(src, *e);
+    table(dst, m)[entry_index(dst, va, level)] = *e;
+    ++*in_use(dst, m);
+    if (!is_table(*e, level))
+        dst->pool->resident += counted(dst, *e, level);
+    return true;
+}
+
+static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t level, uint64_t va,
+                       uint64_t end, bool share)
+{
+    bool done = true;
+
+    for (uint64_t next; va < end && done; va = next) {
         pte_t *e = &table(src, n)[entry_index(src, va, level)];
+        uint64_t span = 1ull << entry_shift(src, level);
 
         next = entry_end(src, va, end, level);
         if (!pte_used(*e))
             continue;
-        if (is_table(*e, level)) {
-            if (!fork_table(dst, src, pte_frame(src, *e), level - 1, va, next))
-                return false;
-            continue;
-        }
-        *e = (*e & ~PTE_W) | PTE_COW;
-        leaf_get(src, *e);
-        if (!pmap_enter(dst, va, pte_frame(src, *e), *e & ~(PTE_ADDR | PTE_PS), level)) {
-            leaf_put(src, *e, level);
-            return false;
-        }
+        if (is_table(*e, level) && !(share && next - va == span))
+            done = fork_table(dst, src, pte_frame(src, *e), level - 1, va, next, share);
+        else
+            done = fork_entry(dst, src, e, level, va);
     }
-    return true;
+    return done;
 }
 
-bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, bool share)
 {
+    if (!src->frames)
+        return true;
+    share = share && !src->pool->guarded;
     dst->pool->guarded |= src->pool->guarded;
-    return !src->frames || fork_table(dst, src, src->root, src->levels, start, end);
+    dst->pool->forked |= share;
+    src->pool->forked |= share;
+    return fork_table(dst, src, src->root, src->levels, start, end, share);
 }
 
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end)
@@ -761,10 +844,8 @@ static const char *check_entry(struct audit *a, pte_t e, uint64_t va, uint32_t l
         return "pmap: an entry names a free frame";
     if ((e & PTE_P) && (e & PTE_HELD))
         return "pmap: an entry is present and held";
-    if (!a->covered(a->ctx, va, e, level))
+    if (a->covered && !a->covered(a->ctx, va, e, level))
         return "pmap: a page is mapped where no VMA allows it";
-    if ((e & PTE_W) && (e & PTE_COW))
-        return "pmap: a page that others own too is writable";
     if (counts)
         a->sum->resident += counted(a->pm, e, level);
     return NULL;
@@ -786,12 +867,14 @@ static const char *check_table(struct audit *a, frame_t n, uint32_t level, uint6
         used++;
         if (is_table(t[i], level)) {
             frame_t child = pte_frame(a->pm, t[i]);
+            bool ours = a->owner || (t[i] & PTE_COW) || !is_shared(a->pm, child);
 
-            bad = check_table(a, child, level - 1, at,
-                              counts && (a->owner || !is_shared(a->pm, child)));
+            bad = check_table(a, child, level - 1, at, counts && ours);
         } else {
             bad = check_entry(a, t[i], at, level, counts);
         }
+        if (!bad && (t[i] & PTE_W) && (t[i] & PTE_COW))
+            bad = "pmap: what others own too is writable";
         if (bad)
             return bad;
     }
@@ -808,4 +891,9 @@ const char *pmap_check(const struct pmap *pm, bool owner, pmap_covered *covered,
     struct audit a = { pm, owner, covered, ctx, sum };
 
     return check_table(&a, pm->root, pm->levels, 0, true);
+}
+
+void pmap_count(const struct pmap *pm, bool owner, struct pmap_sum *sum)
+{
+    pmap_check(pm, owner, NULL, NULL, sum);
 }

@@ -22,7 +22,7 @@ typedef uint64_t pte_t;
 #define PTE_PS 0x80ull       /* a leaf above the lowest level */
 #define PTE_GUARD 0x100ull   /* with PTE_HELD and the zero frame: no access passes (madvise) */
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
-#define PTE_COW 0x400ull     /* somebody else's frame too: a write copies it first */
+#define PTE_COW 0x400ull     /* somebody else's frame, or table, too: a write copies it first */
 #define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
 #define PTE_NX (1ull << 63)  /* not executable */
 #define PTE_ADDR 0x000ffffffffff000ull
@@ -33,6 +33,8 @@ struct pmap_pool {
     uint64_t resident; /* pages in leaf entries; those of the zero frame and aliases left out */
     uint64_t tables;   /* roots included; a table that is linked twice counts once */
     bool guarded;      /* there may be guards */
+    bool forked;       /* there may be tables that a parent or a child has too: `resident` and
+                          `tables` are void, pmap_count knows */
     uint64_t moved;    /* entries that moves have carried over, tables or pages */
 };
 
@@ -55,7 +57,11 @@ uint64_t pmap_reach(const struct pmap *pm);
 /* log2 of the bytes that a leaf entry of `level` maps: level 1 a page, 2 a huge page, ... */
 uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level);
 
-/* The leaf entry that maps `va`; NULL: none. `level` (may be NULL) receives its level. */
+/*
+ * The leaf entry that maps `va`; NULL: none. `level` (may be NULL) receives its
+ * level. Where a fork's tables may be on the way (pool.forked), pmap_own comes
+ * before a change of it.
+ */
 pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level);
 
 /*
@@ -66,6 +72,16 @@ bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits, uint32_
 
 /* Replaces the entry that pmap_find gave; the old frame's reference is dropped. */
 void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint32_t level);
+
+/*
+ * Copies, of the tables that a fork has left to this pmap and others, those of
+ * [start, end): all above the level `whole`, and of the others those that reach
+ * beyond the range. Nobody sees a difference. What drops, moves or protects
+ * pages of a range needs its own tables; PMAP_ENDS: those at its ends, because
+ * tables within go whole. False: no memory.
+ */
+bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole);
+#define PMAP_ENDS UINT32_MAX
 
 /*
  * Drops every page in [start, end), and tables that become empty. A table that
@@ -116,11 +132,15 @@ void pmap_fill(struct pmap *dst, const struct pmap *src, uint64_t from, uint64_t
  * Hands [start, end) of `src` to `dst`, at the same addresses: whole tables
  * are linked in both; of other pages `dst` has the entry and `src` an alias.
  */
-bool pmap_adopt_reserve(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
+bool pmap_adopt_reserve(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
 void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
 
-/* Copies [start, end) to `dst` at the same addresses; both copy on write from now on. False: no memory. */
-bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end);
+/*
+ * Copies [start, end) to `dst` at the same addresses; both copy on write from
+ * now on. `share`: whole tables are linked, and copied when one of them needs
+ * its own. False: no memory.
+ */
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, bool share);
 
 /* The guards only. False: no memory. */
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
@@ -135,12 +155,15 @@ struct pmap_sum {
 
 /*
  * Walks everything: levels, counts in tables, and `covered(ctx, va, e, level)`
- * for each page found. Adds to `sum`; tables that others link are left to the
- * walk of the pmap with `owner`. NULL when sound.
+ * for each page found. Adds to `sum`; tables that a mirror links too are left to
+ * the walk of the pmap with `owner`. NULL when sound.
  */
 typedef bool pmap_covered(void *ctx, uint64_t va, pte_t e, uint32_t level);
 const char *pmap_check(const struct pmap *pm, bool owner, pmap_covered *covered, void *ctx,
                        struct pmap_sum *sum);
+
+/* What pmap_check adds up, without the rest. */
+void pmap_count(const struct pmap *pm, bool owner, struct pmap_sum *sum);
 
 static inline frame_t pte_frame(const struct pmap *pm, pte_t e)
 {

@@ -64,7 +64,8 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
         return true;
     }
     own = own_huge(s, v, at);
-    if (!frame_promise(s->pmap.frames, vma_level(v), own.shared))
+    if (!pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS) ||
+        !frame_promise(s->pmap.frames, vma_level(v), own.shared))
         return false;
     zap(s, at.start, at.end);
     return frame_promise(s->pmap.frames, vma_level(v), own.alone);

@@ -258,6 +258,11 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
     a.level = vma_level(vma(&a));
     a.addr = addr & ~(uint64_t)(page_bytes(&a) - 1);
     entry = pmap_find(&s->pmap, addr, NULL);
+    if (entry && s->pool.forked && (a.write || !(*entry & PTE_P))) {
+        if (!pmap_own(&s->pmap, a.addr, a.addr + page_bytes(&a), 0))
+            return MW_FAULT_OOM;
+        entry = pmap_find(&s->pmap, addr, NULL);
+    }
     if (entry)
         return fault_present(&a, entry);
     return vma(&a)->flags & MW_VM_MIRRORED ? fault_mirror(&a) : fault_absent(&a);

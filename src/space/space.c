@@ -299,7 +299,7 @@ int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t c
         ;
     else if (cuts_huge_page(s, start) || cuts_huge_page(s, end))
         err = -MW_EINVAL;
-    else if (!tree_reserve(&s->tree, 2 * EDIT_MODIFY))
+    else if (!tree_reserve(&s->tree, 2 * EDIT_MODIFY) || !pmap_own(&s->pmap, start, end, 0))
         err = -MW_ENOMEM;
     else
         import_flags(s, start, end, clear, set, merge);
@@ -316,8 +316,53 @@ void mw_touch(struct mw_space *s, uint64_t start, uint64_t end)
     space_leave(s);
 }
 
+/* In an index: within reach of the mirror's format. */
+static bool page_indexed(void *ctx, uint64_t va, pte_t e, uint32_t level)
+{
+    const struct mirror *m = ctx;
+
+    (void)va;
+    return level == m->level && !(e & PTE_ALIAS);
+}
+
+/* Each mirror's index once. */
+static const char *check_mirrors(const struct mw_space *s, struct pmap_sum *sum)
+{
+    const char *bad = NULL;
+
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
+        if (tree_at(c)->flags & MW_VM_MIRRORED)
+            mirror_of(tree_at(c)->object)->seen = false;
+    for (struct cursor c = tree_first(&s->tree); c.leaf && !bad; c = tree_next(c)) {
+        struct mirror *m;
+
+        if (!(tree_at(c)->flags & MW_VM_MIRRORED))
+            continue;
+        m = mirror_of(tree_at(c)->object);
+        if (!m->seen)
+            bad = pmap_check(&m->index, true, page_indexed, m, sum);
+        m->seen = true;
+    }
+    return bad;
+}
+
+/* What the page tables hold, the mirrors' too. */
+static struct pmap_sum count_pages(const struct mw_space *s)
+{
+    struct pmap_sum sum = { s->pool.tables, s->pool.resident };
+
+    if (!s->pool.forked)
+        return sum;
+    sum = (struct pmap_sum){ 0 };
+    pmap_count(&s->pmap, false, &sum);
+    check_mirrors(s, &sum);
+    return sum;
+}
+
 void mw_stats(const struct mw_space *s, struct mw_stats *out)
 {
+    struct pmap_sum sum = count_pages(s);
+
     *out = (struct mw_stats){
         .map_count = s->tree.count,
         .total = s->total,
@@ -326,8 +371,8 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
         .exec = s->exec,
         .locked = s->locked,
         .committed = s->committed,
-        .resident = s->pool.resident,
-        .tables = s->pool.tables,
+        .resident = sum.resident,
+        .tables = sum.tables,
         .brk_start = s->brk_start,
         .brk = s->brk,
     };
@@ -377,36 +422,6 @@ static const char *check_counters(const struct mw_space *s)
     return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";
 }
 
-/* In an index: within reach of the mirror's format. */
-static bool page_indexed(void *ctx, uint64_t va, pte_t e, uint32_t level)
-{
-    const struct mirror *m = ctx;
-
-    (void)va;
-    return level == m->level && !(e & PTE_ALIAS);
-}
-
-/* Each mirror's index once. */
-static const char *check_mirrors(const struct mw_space *s, struct pmap_sum *sum)
-{
-    const char *bad = NULL;
-
-    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
-        if (tree_at(c)->flags & MW_VM_MIRRORED)
-            mirror_of(tree_at(c)->object)->seen = false;
-    for (struct cursor c = tree_first(&s->tree); c.leaf && !bad; c = tree_next(c)) {
-        struct mirror *m;
-
-        if (!(tree_at(c)->flags & MW_VM_MIRRORED))
-            continue;
-        m = mirror_of(tree_at(c)->object);
-        if (!m->seen)
-            bad = pmap_check(&m->index, true, page_indexed, m, sum);
-        m->seen = true;
-    }
-    return bad;
-}
-
 static const char *check_pages(struct mw_space *s)
 {
     struct pmap_sum sum = { 0 };
@@ -421,6 +436,8 @@ static const char *check_pages(struct mw_space *s)
         return bad;
     if (s->pool.stock)
         return "pmap: reserved tables were kept";
+    if (s->pool.forked)
+        return NULL;
     if (sum.tables != s->pool.tables)
         return "pmap: the count of tables is wrong";
     return sum.resident == s->pool.resident ? NULL : "pmap: the count of resident pages is wrong";

@@ -18,6 +18,9 @@ struct step {
     bool partial; /* Linux itself stops half-way: what came before the failure stays */
 };
 
+/* a child that shares the space's page tables, or NULL */
+static struct mw_space *child;
+
 /* ---- what a space looks like ---- */
 
 struct image {
@@ -48,7 +51,7 @@ static void take(const struct bench *b, struct image *im)
         const pte_t *e = pmap_find(pm, at(b, i), NULL);
         if (e == NULL || !pte_used(*e))
             continue;
-        im->entry[i] = *e & ~(PTE_A | PTE_D);
+        im->entry[i] = *e & ~(PTE_A | PTE_D | (child ? PTE_W | PTE_COW : 0)); /* shared tables may be copied */
         im->hash[i] = hash_of(frame_ptr(b->frames, pte_frame(pm, *e)), b->page);
     }
     mw_stats(b->space, &im->stats);
@@ -72,6 +75,7 @@ static void start(struct bench *b, const struct step *s)
 {
     bench_config(b, 12, 2048);
     b->config.brk_start = at(b, 400);
+    b->config.options |= MW_OPT_EXTENSIONS;
     bench_open(b);
     s->prepare(b);
 }
@@ -93,6 +97,16 @@ static void judge(struct bench *b, const struct step *s, const struct image *bef
     same(before, &after, s->what, n);
 }
 
+static void finish(struct bench *b)
+{
+    if (child) {
+        assert_int_equal(mw_check(child, NULL), 0);
+        mw_space_destroy(child);
+    }
+    child = NULL;
+    bench_close(b);
+}
+
 /* The Nth allocation of the engine's own memory. Returns how many N it took. */
 static long engine_memory(const struct step *s, bool for_ever)
 {
@@ -112,7 +126,7 @@ static long engine_memory(const struct step *s, bool for_ever)
             fail_msg("%s: %s without a cause", s->what, mw_errno_name((int)-r));
         if (r < 0 && !s->partial && s->call(&b) < 0)
             fail_msg("%s, N = %ld: a second try failed", s->what, n);
-        bench_close(&b);
+        finish(&b);
         if (!failed)
             return n - 1;
         assert_true(n < 10000);
@@ -138,7 +152,7 @@ static long frames_left(const struct step *s)
             frame_put(b.frames, hog[--hogged]);
         if (r < 0 && !s->partial && s->call(&b) < 0)
             fail_msg("%s, %llu frames: a second try failed", s->what, (unsigned long long)n);
-        bench_close(&b);
+        finish(&b);
         if (r >= 0 && left > 0)
             return (long)n;
         assert_true(n < 2000);
@@ -201,6 +215,14 @@ static void wide(struct bench *b)
     mw_mmap(b->space, at(b, 0), 1400 * b->page, RW_, FIXED_, NULL, 0, NULL);
     for (int64_t i = 0; i < 1400; i += 111)
         poke(b, at(b, i), (uint32_t)i + 1);
+}
+
+/* the same, and a child has its page tables too */
+static void forked(struct bench *b)
+{
+    wide(b);
+    write_pages(b, 600, 3);
+    assert_int_equal(mw_fork(b->space, 77, &child, NULL), 0);
 }
 
 /* ---- the calls ---- */
@@ -283,6 +305,7 @@ static int64_t move_wide(struct bench *b) { return remap(b, 3, 1390, 1390, FIX_,
 static int64_t move_dontunmap(struct bench *b) { return remap(b, 0, 6, 6, DU_ | FIX_, 600); }
 static int64_t move_duplicate(struct bench *b) { return remap(b, 16, 0, 2, FIX_, 600); }
 static int64_t move_several(struct bench *b) { return remap(b, 0, 20, 20, FIX_, 600); }
+static int64_t mirror_middle(struct bench *b) { return remap(b, 600, 3, 3, FIX_ | MW_MREMAP_MIRROR, 1500); }
 static int64_t locked_grow(struct bench *b) { return remap(b, 0, 4, 8, 0, 0); }
 static int64_t locked_move(struct bench *b) { return remap(b, 0, 4, 8, FIX_, 600); }
 static int64_t fault_write(struct bench *b) { return fault(b, 0, MW_ACCESS_WRITE); }
@@ -417,6 +440,10 @@ static const struct step steps[] = {
     PARTIAL(wide, advise_guard_wide), PARTIAL(plain_row, lock_middle),
     STEP(plain_row, lock_onfault), PARTIAL(plain_row, lock_files),
     STEP(locked_row, unlock_middle), STEP(plain_row, lock_all), STEP(many, lock_all),
+    STEP(forked, munmap_middle), STEP(forked, munmap_span), STEP(forked, mmap_middle), STEP(forked, mprotect_middle),
+    STEP(forked, move_middle), STEP(forked, move_onto), STEP(forked, move_wide), STEP(forked, shrink_middle),
+    STEP(forked, advise_drop), PARTIAL(forked, advise_guard), STEP(forked, fault_write), STEP(forked, mirror_middle),
+    STEP(forked, import_marks),
     STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };

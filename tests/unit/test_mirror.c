@@ -773,6 +773,20 @@ static void do_write(struct model *k)
     }
 }
 
+/* DONTNEED: zeros, at all the addresses of a page */
+static void do_drop(struct model *k)
+{
+    int page, n;
+    pick(&page, &n);
+    int64_t r = mw_madvise(k->space, at(&m.b, page), (uint64_t)n * 4096, MW_MADV_DONTNEED, NULL);
+    bool hole = false;
+    for (int i = page; i < page + n; i++) {
+        hole |= !k->cell[i];
+        k->value[k->cell[i]] = 0;
+    }
+    assert_int_equal(r, hole ? -MW_ENOMEM : 0);
+}
+
 static void do_fork(struct model *k)
 {
     struct model *child = &m.space[m.spaces];
@@ -815,7 +829,8 @@ static void random_calls(void **state)
         m.spaces = 1;
         for (int i = 0; i < 250; i++) {
             struct model *k = &m.space[rnd((uint32_t)m.spaces)];
-            switch (rnd(12)) {
+            switch (rnd(13)) {
+            case 12: do_drop(k); break;
             case 0: case 1: do_map(k); break;
             case 2: do_unmap(k); break;
             case 3: do_protect(k); break;
@@ -1067,6 +1082,180 @@ static void fork_last_owner(void **state)
     bench_close(&b);
 }
 
+
+/* FORK-6: whole page tables are both sides' until one of them needs its own */
+static void fork_shares_tables(void **state)
+{
+    (void)state;
+    enum { PAGES = 4 * 512 };
+    struct bench b;
+    struct mw_space *parent, *child;
+    start(&b, 4096);
+    parent = b.space;
+    assert_int_equal(mw_mmap(parent, at(&b, 0), PAGES * 4096, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED,
+                             NULL, 0, NULL), at(&b, 0));
+    for (int i = 0; i < PAGES; i++)
+        poke(&b, at(&b, i), (uint32_t)i);
+    uint64_t free = mw_frames_free(b.frames);
+    assert_int_equal(mw_fork(parent, 77, &child, NULL), 0);
+    assert_int_equal(free - mw_frames_free(b.frames), 3); /* tables on the way, none of level 1 */
+    assert_int_equal(resident(&(struct bench){ .space = parent }), PAGES);
+    assert_int_equal(resident(&(struct bench){ .space = child }), PAGES);
+    b.space = child;
+    assert_int_equal(peek(&b, at(&b, 700)), 700); /* reading copies nothing */
+    assert_int_equal(free - mw_frames_free(b.frames), 3);
+    poke(&b, at(&b, 700), 1);
+    assert_int_equal(free - mw_frames_free(b.frames), 5); /* a table and a page */
+    assert_int_equal(mw_munmap(child, at(&b, 512 * 3), 512 * 4096, NULL), 0);
+    assert_int_equal(mw_munmap(child, at(&b, 4), 4096, NULL), 0);
+    assert_int_equal(resident(&(struct bench){ .space = child }), PAGES - 513);
+    b.space = parent;
+    assert_int_equal(resident(&(struct bench){ .space = parent }), PAGES);
+    assert_int_equal(peek(&b, at(&b, 700)), 700);
+    assert_int_equal(peek(&b, at(&b, 4)), 4);
+    poke(&b, at(&b, 512 * 3 + 9), 2); /* what the child has let go is the parent's alone */
+    sound(child);
+    sound(parent);
+    mw_space_destroy(child);
+    for (int i = 0; i < PAGES; i += 256)
+        poke(&b, at(&b, i), (uint32_t)i);
+    assert_int_equal(mw_frames_free(b.frames), free);
+    sound(parent);
+    bench_close(&b);
+}
+
+/* ---- what one side does to page tables that both have ---- */
+
+enum { FROM = 600, COUNT = 3, LAST = 1100, AWAY = 2000 };
+
+static int64_t remap_pages(struct bench *b, int page, int n, int now, uint64_t flags, int to)
+{
+    return mw_mremap(b->space, at(b, page), (uint64_t)n * 4096, (uint64_t)now * 4096, flags, at(b, to), NULL);
+}
+
+static int64_t cut_unmap(struct bench *b) { return mw_munmap(b->space, at(b, FROM), COUNT * 4096, NULL); }
+static int64_t cut_map(struct bench *b)
+{
+    return mw_mmap(b->space, at(b, FROM), COUNT * 4096, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED,
+                   NULL, 0, NULL);
+}
+static int64_t cut_protect(struct bench *b)
+{
+    return mw_mprotect(b->space, at(b, FROM), COUNT * 4096, MW_PROT_NONE, NULL);
+}
+static int64_t cut_flags(struct bench *b)
+{
+    return mw_import_flags(b->space, at(b, FROM), at(b, FROM + COUNT), MW_VM_WRITE, 0, false);
+}
+static int64_t cut_advise(struct bench *b, int advice)
+{
+    return mw_madvise(b->space, at(b, FROM), COUNT * 4096, (uint32_t)advice, NULL);
+}
+static int64_t cut_drop(struct bench *b) { return cut_advise(b, MW_MADV_DONTNEED); }
+static int64_t cut_guard(struct bench *b) { return cut_advise(b, MW_MADV_GUARD_INSTALL); }
+static int64_t cut_heap(struct bench *b)
+{
+    return mw_brk(b->space, at(b, FROM), NULL) == at(b, FROM) ? 0 : -MW_ENOMEM;
+}
+static int64_t cut_move(struct bench *b) { return remap_pages(b, FROM, COUNT, COUNT, FIX_, AWAY); }
+static int64_t cut_shrink(struct bench *b) { return remap_pages(b, FROM, 4, 2, 0, 0); }
+static int64_t cut_onto(struct bench *b)
+{
+    mw_mmap(b->space, at(b, AWAY), 4096 * COUNT, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
+    return remap_pages(b, AWAY, COUNT, COUNT, FIX_, FROM);
+}
+static int64_t cut_several(struct bench *b)
+{
+    mw_mprotect(b->space, at(b, AWAY + 1), 4096, MW_PROT_READ, NULL);
+    return remap_pages(b, FROM, COUNT, COUNT, FIX_ | MW_MREMAP_STRICT, AWAY);
+}
+/* two mappings, to where shared tables are */
+static int64_t cut_places(struct bench *b)
+{
+    for (int i = 0; i < COUNT; i += 2)
+        mw_mmap(b->space, at(b, AWAY + i), 4096, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
+    return remap_pages(b, AWAY, COUNT, COUNT, FIX_ | MW_MREMAP_STRICT, FROM);
+}
+static int64_t cut_mirror(struct bench *b) { return remap_pages(b, FROM, COUNT, COUNT, MIRROR_FIX_, AWAY); }
+static int64_t cut_mirrored(struct bench *b)
+{
+    mw_mmap(b->space, at(b, AWAY), 4096 * COUNT, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
+    return remap_pages(b, AWAY, COUNT, COUNT, MIRROR_FIX_, FROM);
+}
+static int64_t cut_write(struct bench *b)
+{
+    for (int i = 0; i < COUNT; i++)
+        poke(b, at(b, FROM + i), 0x5555);
+    return 0;
+}
+/* a page that was absent in a shared table */
+static int64_t cut_enter(struct bench *b) { return poke(b, at(b, LAST + 1), 9), 0; }
+/* guards came after the fork, elsewhere */
+static int64_t cut_unguard(struct bench *b)
+{
+    mw_mmap(b->space, at(b, AWAY), 4096, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
+    mw_madvise(b->space, at(b, AWAY), 4096, MW_MADV_GUARD_INSTALL, NULL);
+    return mw_madvise(b->space, at(b, 0), LAST * 4096, MW_MADV_GUARD_REMOVE, NULL);
+}
+
+static void all_there(struct bench *b, int from, int end)
+{
+    for (int i = from; i < end; i++)
+        if (peek(b, at(b, i)) != (uint32_t)i + 1)
+            fail_msg("page %d has changed", i);
+}
+
+/* `whose`: 0 the parent, 1 the child makes the call. */
+static void cut_one(int64_t (*cut)(struct bench *b), int whose, bool guarded)
+{
+    struct bench b;
+    struct mw_space *side[2];
+    bench_config(&b, 12, 6000);
+    b.config.options |= MW_OPT_EXTENSIONS;
+    b.config.brk_start = at(&b, 0);
+    bench_open(&b);
+    assert_int_equal(mw_brk(b.space, at(&b, LAST + 436), NULL), at(&b, LAST + 436)); /* to the end of a table */
+    for (int i = 0; i < LAST; i++)
+        poke(&b, at(&b, i), (uint32_t)i + 1);
+    if (guarded)
+        assert_int_equal(mw_madvise(b.space, at(&b, LAST + 5), 4096, MW_MADV_GUARD_INSTALL, NULL), 0);
+    side[0] = b.space;
+    assert_int_equal(mw_fork(b.space, 77, &side[1], NULL), 0);
+    b.space = side[whose];
+    assert_true(cut(&b) >= 0);
+    sound(b.space);
+    all_there(&b, 0, FROM);
+    if (cut != cut_heap)
+        all_there(&b, FROM + 4, LAST);
+    b.space = side[1 - whose];
+    sound(b.space);
+    all_there(&b, 0, LAST);
+    if (guarded) { /* the guard is each side's own */
+        uint32_t value;
+        assert_int_equal(mw_madvise(b.space, at(&b, LAST + 5), 4096, MW_MADV_GUARD_REMOVE, NULL), 0);
+        poke(&b, at(&b, LAST + 5), 1);
+        assert_int_equal(mw_read(side[whose], at(&b, LAST + 5), &value, 4, NULL), 0);
+    }
+    sound(side[whose]);
+    mw_space_destroy(side[1]);
+    b.space = side[0];
+    bench_close(&b);
+}
+
+/* FORK-3, FORK-6: the other side sees nothing of it */
+static void fork_cuts(void **state)
+{
+    static int64_t (*const cuts[])(struct bench *b) = {
+        cut_unmap, cut_map, cut_protect, cut_flags, cut_drop, cut_guard, cut_heap, cut_move, cut_shrink, cut_onto,
+        cut_several, cut_places, cut_mirror, cut_mirrored, cut_write, cut_enter, cut_unguard,
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        for (int how = 0; how < 4; how++)
+            if (!(how & 2 && cuts[i] == cut_unguard) && !(how & 2 && cuts[i] == cut_heap))
+                cut_one(cuts[i], how & 1, how & 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1081,6 +1270,7 @@ int main(void)
         cmocka_unit_test(without_access), cmocka_unit_test(fork_file_mirror),
         cmocka_unit_test(fork_identities), cmocka_unit_test(fork_child),
         cmocka_unit_test(stale_translations), cmocka_unit_test(fork_last_owner),
+        cmocka_unit_test(fork_shares_tables), cmocka_unit_test(fork_cuts),
     };
     return cmocka_run_group_tests_name("mirror", tests, NULL, NULL);
 }
