@@ -223,6 +223,8 @@ static void forked(struct bench *b)
     wide(b);
     write_pages(b, 600, 3);
     assert_int_equal(mw_fork(b->space, 77, &child, NULL), 0);
+    for (int i = 1500; i < 1520; i += 7)
+        mw_mmap(b->space, at(b, i), b->page, RW_, FIXED_, NULL, 0, NULL);
 }
 
 /* ---- the calls ---- */
@@ -306,6 +308,10 @@ static int64_t move_dontunmap(struct bench *b) { return remap(b, 0, 6, 6, DU_ | 
 static int64_t move_duplicate(struct bench *b) { return remap(b, 16, 0, 2, FIX_, 600); }
 static int64_t move_several(struct bench *b) { return remap(b, 0, 20, 20, FIX_, 600); }
 static int64_t mirror_middle(struct bench *b) { return remap(b, 600, 3, 3, FIX_ | MW_MREMAP_MIRROR, 1500); }
+static int64_t move_strictly(struct bench *b)
+{
+    return remap(b, 1500, 20, 20, FIX_ | MW_MREMAP_STRICT, 590);
+}
 static int64_t locked_grow(struct bench *b) { return remap(b, 0, 4, 8, 0, 0); }
 static int64_t locked_move(struct bench *b) { return remap(b, 0, 4, 8, FIX_, 600); }
 static int64_t fault_write(struct bench *b) { return fault(b, 0, MW_ACCESS_WRITE); }
@@ -442,6 +448,7 @@ static const struct step steps[] = {
     STEP(locked_row, unlock_middle), STEP(plain_row, lock_all), STEP(many, lock_all),
     STEP(forked, munmap_middle), STEP(forked, munmap_span), STEP(forked, mmap_middle), STEP(forked, mprotect_middle),
     STEP(forked, move_middle), STEP(forked, move_onto), STEP(forked, move_wide), STEP(forked, shrink_middle),
+    STEP(forked, move_strictly),
     STEP(forked, advise_drop), PARTIAL(forked, advise_guard), STEP(forked, fault_write), STEP(forked, mirror_middle),
     STEP(forked, import_marks),
     STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),

@@ -1164,10 +1164,12 @@ static int64_t cut_onto(struct bench *b)
     mw_mmap(b->space, at(b, AWAY), 4096 * COUNT, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL);
     return remap_pages(b, AWAY, COUNT, COUNT, FIX_, FROM);
 }
+/* two mappings that meet within a table, to a place that is congruent */
 static int64_t cut_several(struct bench *b)
 {
-    mw_mprotect(b->space, at(b, AWAY + 1), 4096, MW_PROT_READ, NULL);
-    return remap_pages(b, FROM, COUNT, COUNT, FIX_ | MW_MREMAP_STRICT, AWAY);
+    mw_madvise(b->space, at(b, FROM), COUNT * 4096, MW_MADV_DONTDUMP, NULL); /* of mappings alone */
+    int64_t r = remap_pages(b, FROM - 200, 600, 600, FIX_ | MW_MREMAP_STRICT, AWAY + 448);
+    return r < 0 ? r : remap_pages(b, AWAY + 448, 600, 600, FIX_ | MW_MREMAP_STRICT, FROM - 200);
 }
 /* two mappings, to where shared tables are */
 static int64_t cut_places(struct bench *b)
