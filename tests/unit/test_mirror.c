@@ -1168,8 +1168,8 @@ static int64_t cut_onto(struct bench *b)
 static int64_t cut_several(struct bench *b)
 {
     mw_madvise(b->space, at(b, FROM), COUNT * 4096, MW_MADV_DONTDUMP, NULL); /* of mappings alone */
-    int64_t r = remap_pages(b, FROM - 200, 600, 600, FIX_ | MW_MREMAP_STRICT, AWAY + 448);
-    return r < 0 ? r : remap_pages(b, AWAY + 448, 600, 600, FIX_ | MW_MREMAP_STRICT, FROM - 200);
+    int64_t r = remap_pages(b, FROM - 200, 700, 700, FIX_ | MW_MREMAP_STRICT, AWAY + 448);
+    return r < 0 ? r : remap_pages(b, AWAY + 448, 700, 700, FIX_ | MW_MREMAP_STRICT, FROM - 200);
 }
 /* two mappings, to where shared tables are */
 static int64_t cut_places(struct bench *b)
