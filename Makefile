@@ -40,7 +40,7 @@ help:
 ## make demo       install what is missing, build, check real programs
 ## make test       install what is missing, run every test
 ## make examples   the programs in examples/
-## make bench      the ready-made pieces against what one would write by hand
+## make bench      tables of what calls cost, beside the kernel or other peers (bench/results/)
 ## make test-kernels   the engine against other Linux versions, in QEMU
 ## make install    into PREFIX (/usr/local), below DESTDIR if that is set
 ## make clean      remove build/
@@ -89,7 +89,7 @@ test:
 
 # each is a theme of its own, and prints a table
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-$(B)/bench/%: bench/%.c bench/bench.h $(B)/libmapwright.a
+$(B)/bench/%: bench/%.c $(wildcard bench/*.h) $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $< $(B)/libmapwright.a -pthread
 
@@ -98,12 +98,13 @@ examples: $(B)/examples/embed $(B)/examples/compact
 $(B)/examples/embed: examples/embed.c $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $^
-$(B)/examples/compact: $(wildcard examples/compact/*.[ch]) bench/bench.h $(B)/libmapwright.a
+$(B)/examples/compact: $(wildcard examples/compact/*.[ch] bench/*.h) $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $(filter %.c %.a,$^) -pthread
 
-.PHONY: bench
-bench: $(BENCHES) $(B)/examples/compact
+.PHONY: bench bench-build
+bench-build: $(BENCHES) $(B)/examples/compact
+bench: bench-build
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(B)/examples/compact --measure
 

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
 #include "mapwright/live.h"
+#include "report.h"
 
 #define PAGE 4096ull
 #define MIB (1ull << 20)
@@ -313,29 +313,29 @@ static double read_unfilled(size_t n) { return read_mirror(0, 0, n); }
 
 /* ---- the table ----------------------------------------------------------------------------------------------- */
 
-static void row(const char *what, bench_run ours, bench_run peer, size_t n, size_t runs)
+/* Its name begins with what the private memory lies in. */
+static void row(const char *what, bench_run ours, bench_run peer, size_t n, size_t turns)
 {
-    struct bench_pair p = bench_compare(ours, peer, n, runs);
+    char name[100];
 
-    printf("%-66s %11.0f %11.0f %6.2fx\n", what, p.ours, p.peer, p.faster);
-    fflush(stdout);
+    snprintf(name, sizeof name, "%s: %s", b.pool ? "memfd" : "private", what);
+    report_pair(name, "ns", bench_compare(ours, peer, n, turns), 1, turns);
 }
 
-static void calls(const char *memory)
+static void calls(void)
 {
-    printf("private memory %s\n", memory);
     touching = false;
-    row("  mmap and munmap, 16 KiB", map_live, map_hand, 4 * PAGE, 101);
-    row("  mprotect of a page in the middle", protect_live, protect_hand, 4 * PAGE, 101);
-    row("  mremap by a page in place", grow_live, grow_hand, 4 * PAGE, 101);
+    row("mmap and munmap of 16 KiB", map_live, map_hand, 4 * PAGE, 101);
+    row("mprotect of a page in the middle", protect_live, protect_hand, 4 * PAGE, 101);
+    row("mremap by a page in place", grow_live, grow_hand, 4 * PAGE, 101);
     touching = true;
-    row("  mmap, a write to each page, munmap, 64 KiB", map_live, map_hand, 16 * PAGE, 51);
-    row("  move of 16 KiB", move_live, move_hand, 4 * PAGE, 101);
-    row("  move of 1 MiB", move_live, move_hand, MIB, 51);
-    row("  move of 256 MiB", move_live, move_hand, 256 * MIB, 11);
-    row("  move of 1 GiB", move_live, move_hand, GIB, 5);
-    row("  the same; peer: mremap alone, aligned", move_live, move_raw, GIB, 5);
-    row("  the same; peer: mremap alone, by pages, as realloc does it", move_live, move_off, GIB, 3);
+    row("mmap, a write to each page, munmap, 64 KiB", map_live, map_hand, 16 * PAGE, 51);
+    row("move of 16 KiB", move_live, move_hand, 4 * PAGE, 101);
+    row("move of 1 MiB", move_live, move_hand, MIB, 51);
+    row("move of 256 MiB", move_live, move_hand, 256 * MIB, 11);
+    row("move of 1 GiB", move_live, move_hand, GIB, 5);
+    row("move of 1 GiB; peer: mremap alone, aligned", move_live, move_raw, GIB, 5);
+    row("move of 1 GiB; peer: mremap alone, by pages, as realloc does it", move_live, move_off, GIB, 3);
 }
 
 /* `more` than there are, or as many as `more` says if that is negative; what there were. */
@@ -359,21 +359,21 @@ int main(void)
     long old;
 
     bench_pin();
-    printf("%-66s %11s %11s %7s\n", "live space, ns; peer: the host's calls by hand", "here", "peer", "faster");
+    report_open("live", "live space, private memory in the kernel's own, or in a memfd", "by hand");
     start(false);
-    calls("in the kernel's own (MW_LIVE_PRIVATE_KERNEL)");
+    calls();
     stop();
     start(true);
-    calls("in a memfd (MW_LIVE_PRIVATE_POOL)");
-    row("  a mirror of 1 MiB", mirror_live, mirror_hand, MIB, 51);
+    calls();
+    row("a mirror of 1 MiB", mirror_live, mirror_hand, MIB, 51);
     filling = MW_LIVE_FILL;
-    row("  a mirror of 1 GiB, filled, and a read of each page; peer: unfilled", read_filled, read_unfilled, GIB, 5);
+    row("a mirror of 1 GiB, filled, and each page read; peer: unfilled", read_filled, read_unfilled, GIB, 5);
     old = set_huge(520);
     huge_flags = MW_MAP_HUGETLB;
     if (old >= 0) {
-        row("  the same, of huge pages", read_filled, read_unfilled, GIB, 5);
+        row("the same of huge pages; peer: small ones, unfilled", read_filled, read_unfilled, GIB, 5);
         set_huge(-old);
     }
     stop();
-    return 0;
+    return report_close();
 }

@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
 #include "mapwright/rewire.h"
+#include "report.h"
 
 enum { UNITS = 1024, TURNS = 4, USED_RUNS = 51 };
 
@@ -121,11 +121,6 @@ static double swap_by_hand(size_t times)
 
 /* ------------------------------------------------------------------------------------------- */
 
-static void line(const char *what, size_t calls, struct bench_pair t)
-{
-    printf("  %-38s %10.1f ns %10.1f ns %7.2fx\n", what, t.ours / (double)calls, t.peer / (double)calls, t.faster);
-}
-
 static void measure(size_t size, bool in_use)
 {
     struct mw_rewire_config config = {.unit = size, .pages = UNITS};
@@ -143,14 +138,14 @@ static void measure(size_t size, bool in_use)
     for (size_t run = 1; run <= 64; run *= 4) {
         prepare(run);
         snprintf(what, sizeof what, "set, %zu KiB units%s, runs of %zu", unit >> 10, touched ? " in use" : "", run);
-        line(what, TURNS * count, bench_compare(by_set, by_hand, run, turns));
+        report_pair(what, "ns", bench_compare(by_set, by_hand, run, turns), (double)(TURNS * count), turns);
     }
     for (size_t i = 0; i < UNITS; i++)
         orders[0][i] = i;
     if (mw_rewire_set(view, 0, orders[0], UNITS) != 0)
         abort();
-    snprintf(what, sizeof what, "swap of two runs of %d", UNITS / 2);
-    line(what, 2 * TURNS, bench_compare(by_swap, swap_by_hand, TURNS, turns));
+    snprintf(what, sizeof what, "swap, %zu KiB units%s, two runs of %d", unit >> 10, touched ? " in use" : "", UNITS / 2);
+    report_pair(what, "ns", bench_compare(by_swap, swap_by_hand, TURNS, turns), 2 * TURNS, turns);
     mw_rewire_destroy(pool);
     munmap(area, UNITS * unit);
     close(fd);
@@ -159,12 +154,10 @@ static void measure(size_t size, bool in_use)
 int main(void)
 {
     bench_pin();
-    printf("mw_rewire, a view of %d units, time for each run that is mapped; medians of %d turns\n"
-           "(in use, that is with pages that have been read since they were mapped: of %d)\n", UNITS,
-           BENCH_RUNS, USED_RUNS);
-    printf("  %-38s %13s %13s %8s\n", "", "mw_rewire", "mmap by hand", "faster");
+    /* in use: with pages that have been read since they were mapped */
+    report_open("rewire", "mw_rewire, a view of 1024 units, for each run that is mapped", "by hand");
     measure(4096, false);
     measure(4096, true);
     measure((size_t)2 << 20, false);
-    return 0;
+    return report_close();
 }

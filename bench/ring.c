@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bench.h"
 #include "mapwright/ring.h"
+#include "report.h"
 
 enum { SIZE = 64 << 10, ROUNDS = 2000, CREATIONS = 40 };
 
@@ -152,6 +152,8 @@ static double create_by_hand(size_t size)
 
 int main(void)
 {
+    char name[100];
+
     bench_pin();
     split.data = aligned_alloc(4096, SIZE);
     split.size = SIZE;
@@ -159,19 +161,17 @@ int main(void)
         return 1;
     memset(split.data, 0, SIZE);
     memset(ring->data, 0, SIZE);
-    printf("mw_ring, 64 KiB: a message made, written, read, summed up; medians of %d runs\n", BENCH_RUNS);
-    printf("  %8s %14s %14s %8s\n", "bytes", "in place", "split copy", "faster");
+    report_open("ring", "mw_ring of 64 KiB, against one that splits and copies", "peer");
     /* 8 more than a power of two, so that messages do come to lie across the end */
     for (size_t n = 64; n <= 4096; n *= 2) {
-        struct bench_pair t = bench_compare(in_place, split_copy, n + 8, BENCH_RUNS);
-        printf("  %8zu %11.1f ns %11.1f ns %7.2fx\n", n + 8, t.ours / ROUNDS, t.peer / ROUNDS, t.faster);
+        snprintf(name, sizeof name, "a message of %zu bytes made, written, read, summed up", n + 8);
+        report_pair(name, "ns", bench_compare(in_place, split_copy, n + 8, BENCH_RUNS), ROUNDS, BENCH_RUNS);
     }
-    printf("  %8s %14s %14s %8s\n", "", "create+destroy", "by hand", "faster");
     for (size_t n = 4096; n <= 1 << 20; n *= 16) {
-        struct bench_pair t = bench_compare(create, create_by_hand, n, BENCH_RUNS);
-        printf("  %8zu %11.0f ns %11.0f ns %7.2fx\n", n, t.ours / CREATIONS, t.peer / CREATIONS, t.faster);
+        snprintf(name, sizeof name, "a ring of %zu KiB created and destroyed; peer: by hand", n >> 10);
+        report_pair(name, "ns", bench_compare(create, create_by_hand, n, BENCH_RUNS), CREATIONS, BENCH_RUNS);
     }
     mw_ring_destroy(ring);
     free(split.data);
-    return 0;
+    return report_close();
 }

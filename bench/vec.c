@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "bench.h"
 #include "mapwright/vec.h"
+#include "report.h"
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
@@ -102,19 +102,16 @@ int main(void)
         const char *what;
         bench_run ours, peer;
     } themes[] = {
-        {"by doubling, against realloc", vec_doubling, realloc_doubling},
-        {"by 1 MiB, against realloc", vec_steps, realloc_steps},
-        {"hint, by doubling, against mprotect", hint_doubling, hand_doubling},
-        {"hint, by 1 MiB, against mprotect", hint_steps, hand_steps},
+        {"growth by doubling; peer: realloc", vec_doubling, realloc_doubling},
+        {"growth in steps of 1 MiB; peer: realloc", vec_steps, realloc_steps},
+        {"growth by doubling, with a hint; peer: mprotect by hand", hint_doubling, hand_doubling},
+        {"growth in steps of 1 MiB, with a hint; peer: mprotect by hand", hint_steps, hand_steps},
     };
-    size_t runs = 7;
+    size_t turns = 7;
 
     bench_pin();
-    printf("mw_vec, 1 MiB to 1 GiB, every page written, growth alone; medians of %zu runs\n", runs);
-    printf("  %-38s %10s %10s %8s\n", "", "mw_vec", "peer", "faster");
-    for (size_t i = 0; i < sizeof themes / sizeof *themes; i++) {
-        struct bench_pair t = bench_compare(themes[i].ours, themes[i].peer, GIB, runs);
-        printf("  %-38s %7.0f us %7.0f us %7.2fx\n", themes[i].what, t.ours / 1e3, t.peer / 1e3, t.faster);
-    }
-    return 0;
+    report_open("vec", "mw_vec, 1 MiB to 1 GiB, every page written, growth alone", "peer");
+    for (size_t i = 0; i < sizeof themes / sizeof *themes; i++)
+        report_pair(themes[i].what, "us", bench_compare(themes[i].ours, themes[i].peer, GIB, turns), 1e3, turns);
+    return report_close();
 }

@@ -19,7 +19,7 @@
 
 #include <mapwright/rewire.h>
 
-#include "../../bench/bench.h"
+#include "../../bench/report.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -142,11 +142,13 @@ static bool set_up(void)
 
 static void line(const char *what, bench_run ours)
 {
-    struct bench_pair move = bench_compare(ours, by_memmove, 0, RUNS), read = bench_compare(ours, by_memmove, 1, RUNS);
+    char name[100];
 
-    printf("  %3zu MiB, %-12s %-16s %7.3f ms %7.1f ms %6.1fx %7.1f ms %7.1f ms %7.1fx\n", block / MIB,
-           huge ? "huge pages," : "4 KiB pages,", what, move.ours / 1e6, move.peer / 1e6, move.faster, read.ours / 1e6,
-           read.peer / 1e6, read.faster);
+    for (size_t reads = 0; reads < 2; reads++) {
+        snprintf(name, sizeof name, "blocks of %zu MiB, %s pages, %s%s", block / MIB, huge ? "huge" : "4 KiB", what,
+                 reads ? ", each 4 KiB read" : "");
+        report_pair(name, "ms", bench_compare(ours, by_memmove, reads, RUNS), 1e6, RUNS);
+    }
 }
 
 static void measure_blocks(void)
@@ -169,13 +171,11 @@ int measure(void)
     scattered = tables[1];
     none = tables[2];
     bench_pin();
-    printf("compaction of %d MiB, every other block live; medians of %d turns\n", LIVE_MIB, RUNS);
-    printf("  %-37s %10s %10s %7s %10s %10s %8s\n", "blocks of", "moved", "memmove", "faster", "and read", "and read",
-           "faster");
+    report_open("compact", "256 MiB compacted, every other block live", "memmove");
     for (int h = 0; h < 2; h++)
         for (block = 2 * MIB; block <= 32 * MIB; block *= 16) {
             huge = h;
             measure_blocks();
         }
-    return 0;
+    return report_close();
 }

@@ -6,7 +6,7 @@
 /* A clock, in nanoseconds. */
 double measure_now(void);
 
-/* Prints a table. 0, or 1 where memory is missing. */
+/* Prints a table, and writes bench/results/compact.json. 0, or 1 where that can't be. */
 int measure(void);
 
 #endif
