@@ -26,7 +26,7 @@ RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
 # what the tool is run on: plain programs, whatever the tool itself is built with
-TEST_PROGRAMS := $(addprefix $(B)/tests/check/,random programs no-ptrace)
+TEST_PROGRAMS := $(addprefix $(B)/tests/check/,random programs calls no-ptrace)
 
 .PHONY: check check-build check-unit check-scenarios check-fault check-random check-tool check-live
 check: check-build

@@ -173,6 +173,8 @@ bool model_request(struct model *model, const struct event *event, struct model_
     case CALL_PKEY_MPROTECT: /* without a key: mprotect by another name */
         request->call = plain_request(event, MW_CALL_MPROTECT);
         return (int)event->arg[3] == -1;
+    case CALL_SHMAT:
+        return attach_request(model, event, request);
     default:
         return request_advice(event, request);
     }
@@ -298,7 +300,7 @@ static bool depends_on_pages(struct model *model, const struct event *event)
 static bool call_answered(struct model *model, const struct event *event,
                           struct model_answer *answer)
 {
-    if (!perform(model, event, answer))
+    if (!perform(model, event, answer) && !attach_call(model, event, answer))
         return false;
     answer->kind = MODEL_ANSWERED;
     answer->agrees = !event->result_known || answer->result == event->result;

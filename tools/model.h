@@ -38,6 +38,7 @@ void objects_destroy(struct objects *objects);
 /* What is known of an object that came from objects_get: mw_object_ctx. */
 struct object_info {
     uint64_t dev, ino;
+    uint64_t size; /* bytes, when it was first met */
     char *path;
 };
 

@@ -24,4 +24,14 @@ void model_apply_mlock(struct model *model, const struct event *event,
 void model_apply_limit(struct model *model, const struct event *event,
                        struct model_answer *answer);
 
+/*
+ * Calls that map as mmap does, and their counterparts: SysV shared memory, aio
+ * rings, remap_file_pages. model_attach.c. attach_request, of a shmat: false where the
+ * segment is not known or the call is refused for reasons of its own. attach_call
+ * performs them all; false: it can't be followed.
+ */
+bool attach_request(struct model *model, const struct event *event,
+                    struct model_request *request);
+bool attach_call(struct model *model, const struct event *event, struct model_answer *answer);
+
 #endif

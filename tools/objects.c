@@ -101,6 +101,7 @@ static struct entry *add(struct objects *objects, uint64_t dev, uint64_t ino, co
         return NULL;
     e->info.dev = dev;
     e->info.ino = ino;
+    e->info.size = size;
     e->info.path = strdup(path);
     if (!e->info.path || mw_object_create(mw_host_port(), NULL, NULL, &e->info, size, flags,
                                           &e->object) != 0) {
@@ -130,7 +131,9 @@ struct mw_object *objects_get(struct objects *objects, uint64_t dev, uint64_t in
 
 uint32_t objects_flags_of_path(const char *path)
 {
-    if (strncmp(path, "/SYSV", 5) == 0 || strncmp(path, "/anon_hugepage", 14) == 0)
+    if (strncmp(path, "/SYSV", 5) == 0)
+        return MW_OBJ_NOMERGE | MW_OBJ_OWN_PLACE;
+    if (strncmp(path, "/anon_hugepage", 14) == 0)
         return MW_OBJ_NOMERGE;
     if (strcmp(path, "anon_inode:[io_uring]") == 0)
         return MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND | MW_OBJ_NO_ADDRESS;

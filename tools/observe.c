@@ -61,6 +61,16 @@ static uint32_t interval_after(const struct observation *ob, size_t areas)
     return areas > OFTEN ? (uint32_t)areas : OFTEN;
 }
 
+/* One that is killed has no mappings any more before the tracer hears of it. */
+static bool is_dying(pid_t tid)
+{
+    struct layout now = { 0 };
+    bool empty = !procfs_layout(tid, false, &now) || !now.n;
+
+    layout_clear(&now);
+    return empty;
+}
+
 void watched_compare(struct observation *ob, struct watched *w, pid_t tid, const char *when,
                      bool flags)
 {
@@ -71,8 +81,10 @@ void watched_compare(struct observation *ob, struct watched *w, pid_t tid, const
         watched_adopt_growth(w, &kernel);
         if (model_layout(w->model, &engine)) {
             layout_compare(&engine, &kernel, &diff);
-            report_layout(ob->report, when, &diff, &engine, &kernel);
-            if (diff.differs)
+            w->stale = diff.differs && is_dying(tid);
+            if (!w->stale)
+                report_layout(ob->report, when, &diff, &engine, &kernel);
+            if (diff.differs && !w->stale)
                 watched_take_over(w, tid);
         }
         w->interval = interval_after(ob, kernel.n);

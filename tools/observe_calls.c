@@ -156,6 +156,8 @@ void observe_enter(void *ctx, struct task *task)
     read_rights(w, task);
     if (event->call == CALL_MMAP && !(event->arg[3] & MW_MAP_ANONYMOUS))
         procfs_file(task->tid, (int)event->arg[4], &event->file);
+    if (event->call == CALL_SHMAT)
+        procfs_segment(task->tid, (int)event->arg[0], &event->file);
     if (event->call == CALL_SETRLIMIT || event->call == CALL_PRLIMIT)
         read_limit(w, task);
     if (ob->draw && !ob->drawn && event->call == CALL_MREMAP) {
@@ -232,6 +234,35 @@ static void look_after_mmap(struct watched *w, struct task *task)
                                            objects_flags_of_path(event->file.path));
 }
 
+/* What the segment or the ring is that has just been mapped. Each is an opening of its own. */
+static void look_after_attach(const struct task *task, struct event *event, uint64_t addr)
+{
+    struct event_file *file = &event->file;
+    struct area area;
+
+    if (!procfs_area(task->tid, addr, &area))
+        return;
+    file->dev = area.dev;
+    file->ino = area.ino;
+    file->size = area.end - area.start;
+    if (event->call == CALL_IO_SETUP)
+        snprintf(file->path, sizeof file->path, "/[aio] (deleted)");
+    procfs_mapped(task->tid, area.start, area.end, file);
+    file->opening = openings_new(file, file->object | objects_flags_of_path(file->path));
+}
+
+/* The number of a new aio context, which is the address of its ring. */
+static void read_context(const struct task *task, struct event *event)
+{
+    struct iovec here = { &event->value, sizeof event->value };
+    struct iovec there = { (void *)(uintptr_t)event->arg[1], sizeof event->value };
+
+    event->value_known = process_vm_readv(task->tid, &here, 1, &there, 1, 0) ==
+                         (ssize_t)sizeof event->value;
+    if (event->value_known)
+        look_after_attach(task, event, event->value);
+}
+
 static void report_answer(struct observation *ob, struct watched *w, struct task *task,
                           struct model_answer *answer)
 {
@@ -290,6 +321,10 @@ void observe_leave(void *ctx, struct task *task)
 
     if (event->call == CALL_MMAP || event->call == CALL_MREMAP)
         look_after_mmap(w, task);
+    if (event->call == CALL_SHMAT && event->file.known && succeeded(event))
+        look_after_attach(task, event, (uint64_t)event->result);
+    if (event->call == CALL_IO_SETUP && succeeded(event))
+        read_context(task, event);
     if (event->call == CALL_BRK)
         w->brk = (uint64_t)event->result;
     would_ask(&ob->would, w->model, event);

@@ -49,8 +49,9 @@ struct event {
     bool result_known;   /* false: cut off, or "?" in a log */
     bool shares_vm;      /* EVENT_FORK */
     bool value_known;    /* setrlimit, prlimit64: a new limit was given, and it is ... */
-    uint64_t value;      /* ... this: rlim_cur in bytes, MW_UNLIMITED for none */
-    struct event_file file; /* of an mmap of a file */
+    uint64_t value;      /* ... this: rlim_cur in bytes, MW_UNLIMITED for none. io_setup: the
+                            context's number */
+    struct event_file file; /* of an mmap of a file, a shmat, an io_setup */
     const char *where;   /* "file:line" of a log, "" otherwise */
 };
 

@@ -22,7 +22,7 @@ enum { BUCKETS = 1024, NR_PIDFD_OPEN = 434, NR_PIDFD_GETFD = 438 };
 
 struct opening {
     struct object_info info; /* first: it is the object's ctx */
-    int fd;                  /* our duplicate */
+    int fd;                  /* our duplicate; -1: none, it is no other's equal */
     struct mw_object *object;
     struct opening *next;
 };
@@ -42,7 +42,8 @@ static void forget(struct opening *opening)
         at = &(*at)->next;
     if (*at)
         *at = opening->next;
-    close(opening->fd);
+    if (opening->fd >= 0)
+        close(opening->fd);
     free(opening->info.path);
     free(opening);
 }
@@ -93,6 +94,7 @@ static struct opening *create(int fd, const struct event_file *file, uint32_t fl
         return NULL;
     opening->info.dev = file->dev;
     opening->info.ino = file->ino;
+    opening->info.size = file->size;
     opening->info.path = strdup(file->path);
     opening->fd = fd;
     if (!opening->info.path ||
@@ -119,7 +121,7 @@ struct mw_object *openings_get(pid_t tgid, int fd, const struct event_file *file
         return NULL;
     }
     for (; o; o = o->next) {
-        if (o->info.dev != file->dev || o->info.ino != file->ino)
+        if (o->fd < 0 || o->info.dev != file->dev || o->info.ino != file->ino)
             continue;
         if (is_same(copy, o->fd))
             break;
@@ -132,5 +134,12 @@ struct mw_object *openings_get(pid_t tgid, int fd, const struct event_file *file
     o = create(copy, file, flags);
     if (!o)
         close(copy);
+    return o ? o->object : NULL;
+}
+
+struct mw_object *openings_new(const struct event_file *file, uint32_t flags)
+{
+    struct opening *o = create(-1, file, flags);
+
     return o ? o->object : NULL;
 }

@@ -20,6 +20,12 @@
  */
 struct mw_object *openings_get(pid_t tgid, int fd, const struct event_file *file, uint32_t flags);
 
+/*
+ * The object of a mapping that is an opening of its own: an attachment of a
+ * SysV segment, an aio ring. The reference and the end are as above. NULL: out of memory.
+ */
+struct mw_object *openings_new(const struct event_file *file, uint32_t flags);
+
 /* Lets this process have as many descriptors as it may. */
 void openings_prepare(void);
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -181,4 +182,38 @@ void procfs_file(pid_t tid, int fd, struct event_file *file)
     else if (S_ISREG(st.st_mode))
         file->object |= placement_of(name, st.st_dev);
     file->peculiar = is_peculiar(name, &st, file->path);
+}
+
+/* ---- SysV segments ----------------------------------------------------------------- */
+
+/* Ids mean something within an IPC namespace only. */
+static bool shares_ids(pid_t tid)
+{
+    char name[64];
+    struct stat theirs, ours;
+
+    snprintf(name, sizeof name, "/proc/%d/ns/ipc", tid);
+    return stat(name, &theirs) == 0 && stat("/proc/self/ns/ipc", &ours) == 0 &&
+           theirs.st_ino == ours.st_ino;
+}
+
+void procfs_segment(pid_t tid, int shmid, struct event_file *file)
+{
+    struct shmid_ds segment;
+
+    *file = (struct event_file){ 0 };
+    if (!shares_ids(tid) || shmctl(shmid, IPC_STAT, &segment) != 0)
+        return;
+    file->known = true;
+    file->size = segment.shm_segsz;
+    snprintf(file->path, sizeof file->path, "/SYSV%08x (deleted)",
+             (unsigned)segment.shm_perm.__key);
+}
+
+void procfs_mapped(pid_t tid, uint64_t start, uint64_t end, struct event_file *file)
+{
+    char name[96];
+
+    snprintf(name, sizeof name, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, tid, start, end);
+    file->object |= huge_pages_of(name);
 }

@@ -47,4 +47,13 @@ pid_t procfs_tgid(pid_t tid);
  */
 void procfs_file(pid_t tid, int fd, struct event_file *file);
 
+/*
+ * What a SysV segment is, for a shmat of it: its size and what it is shown as. `known`
+ * stays false for one that is not there, or is of another IPC namespace than ours.
+ */
+void procfs_segment(pid_t tid, int shmid, struct event_file *file);
+
+/* Fills in what only the mapping [start, end) of the task tells of its file: huge pages. */
+void procfs_mapped(pid_t tid, uint64_t start, uint64_t end, struct event_file *file);
+
 #endif
