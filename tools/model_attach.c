@@ -17,31 +17,38 @@ static uint64_t page_of(const struct model *model)
 
 /* ---- shmat ------------------------------------------------------------------ */
 
-/*
- * Not known here: what the segment's rights forbid, whether it is still there,
- * and until it is attached whether it is of huge pages, which have multiples of their own.
- */
-static bool is_refused_for_its_kind(const struct event *event, uint64_t addr)
+static bool is_room(const struct model *model, uint64_t addr, uint64_t size)
 {
-    return event->result == -MW_EACCES || event->result == -EIDRM ||
-           (event->result == -MW_EINVAL && addr % MW_HUGE_SIZE);
+    struct mw_vma vma;
+
+    return addr + size >= addr &&
+           (!mw_find_vma(model->space, addr, &vma) || vma.start >= addr + size);
 }
 
 /* Where it is to be attached; false: EINVAL. */
 static bool attach_address(const struct model *model, const struct event *event, uint64_t *addr)
 {
     uint64_t below = event->arg[1] & (page_of(model) - 1), flags = event->arg[2];
-    struct mw_vma vma;
 
     *addr = event->arg[1] - below;
     if (below && !(flags & SHM_RND))
         return false;
     if (flags & SHM_REMAP)
         return *addr != 0;
-    if (!event->arg[1])
-        return true;
-    return *addr + event->file.size >= *addr &&
-           (!mw_find_vma(model->space, *addr, &vma) || vma.start >= *addr + event->file.size);
+    return !event->arg[1] || is_room(model, *addr, event->file.size);
+}
+
+/*
+ * Not known here: what the segment's rights forbid, whether it is still there,
+ * and until it is attached whether it is of huge pages, which need more room.
+ */
+static bool is_refused_for_its_kind(const struct model *model, const struct event *event,
+                                    uint64_t addr)
+{
+    uint64_t huge = (event->file.size + MW_HUGE_SIZE - 1) & ~(MW_HUGE_SIZE - 1);
+
+    return event->result == -MW_EACCES || event->result == -EIDRM ||
+           (event->result == -MW_EINVAL && (addr % MW_HUGE_SIZE || !is_room(model, addr, huge)));
 }
 
 bool attach_request(struct model *model, const struct event *event,
@@ -52,7 +59,7 @@ bool attach_request(struct model *model, const struct event *event,
                     (flags & SHM_EXEC ? MW_PROT_EXEC : 0);
 
     if (!event->file.known || !attach_address(model, event, &addr) ||
-        is_refused_for_its_kind(event, addr))
+        is_refused_for_its_kind(model, event, addr))
         return false;
     request->file.object = event->file.opening;
     if (!request->file.object)
