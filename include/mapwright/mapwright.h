@@ -557,6 +557,23 @@ int64_t mw_mseal(struct mw_space *space, uint64_t addr, uint64_t length, uint64_
                  struct mw_why *why);
 
 /*
+ * prctl(2), PR_SET_VMA with PR_SET_VMA_ANON_NAME: names the anonymous memory
+ * in the range, private or (since 6.2) shared, as /proc shows it; `name` NULL
+ * takes names away. At most 80 bytes of `name` are read; it is copied. Memory of
+ * different names does not merge. Holes are passed over and make the call
+ * fail in the end, a file's mapping ends it, and what was done stays. Errors
+ * (SPEC NAME); a kernel built without CONFIG_ANON_VMA_NAME always says EINVAL:
+ *   EINVAL    before Linux 5.17; a name longer than 79 bytes, or with other
+ *             characters than printable ASCII without [ ] \ $ `
+ *   EINVAL    an unaligned address; a length that wraps
+ *   ENOMEM    a hole
+ *   EBADF     a mapping of a file
+ *   EAGAIN    a cut that max_map_count forbids
+ */
+int64_t mw_name(struct mw_space *space, uint64_t addr, uint64_t length, const char *name,
+                struct mw_why *why);
+
+/*
  * fork(2): a space that begins as `parent` is. Private pages are shared until
  * one side writes (mirrored ones: accesses); what is not to be inherited is
  * left out or empty, nothing is locked. `id` is the child's mw_config.id.
@@ -676,6 +693,11 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_MIRRORED 0x80000000ull  /* private memory with more than one address: `object`
                                          is the engine's own, borrowed while the space lives */
 
+/* The number of the mapping's name, in the high bits of its flags; 0: it has none. Ignored by
+   imports: mw_name gives names. */
+#define MW_VM_NAME_SHIFT 44
+#define MW_VM_NAME (~0ull << MW_VM_NAME_SHIFT)
+
 /*
  * One mapping. In an import every field is read; `anon` 0 says untouched.
  */
@@ -698,6 +720,9 @@ struct mw_vma {
  * False: none.
  */
 bool mw_find_vma(const struct mw_space *space, uint64_t addr, struct mw_vma *out);
+
+/* The name that mw_name gave a mapping found in this space; NULL: none. Borrowed until the next call. */
+const char *mw_vma_name(const struct mw_space *space, const struct mw_vma *vma);
 
 /*
  * Adds a mapping exactly as given: no merge, no limit, no page. For taking over

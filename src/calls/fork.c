@@ -127,7 +127,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
         return why_plain(why, WHY_no_memory);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
-    if (copy_all(parent, child)) {
+    if (names_copy(&child->names, &parent->names, config.port) && copy_all(parent, child)) {
         *out = child;
         return 0;
     }

@@ -3,6 +3,7 @@
 #include "linux/reason.h"
 
 #include "base/range.h"
+#include "base/text.h"
 
 #define ERRNOS(X)                                                                         \
     X(EPERM) X(ENOENT) X(EBADF) X(EAGAIN) X(ENOMEM) X(EACCES) X(EFAULT) X(EBUSY) X(EEXIST) \
@@ -63,37 +64,11 @@ const char *mw_errno_name(int err)
     }
 }
 
-/* Text that grows beyond its buffer: counts all, keeps what fits. */
-struct text {
-    char *buf;
-    size_t size, length;
-};
-
-static void put_char(struct text *t, char c)
-{
-    if (t->length + 1 < t->size)
-        t->buf[t->length] = c;
-    t->length++;
-}
-
-static void put_number(struct text *t, uint64_t n, uint32_t base)
-{
-    char digits[20];
-    uint32_t count = 0;
-
-    do {
-        digits[count++] = "0123456789abcdef"[n % base];
-        n /= base;
-    } while (n);
-    while (count)
-        put_char(t, digits[--count]);
-}
-
 static void put_hex(struct text *t, uint64_t n)
 {
     put_char(t, '0');
     put_char(t, 'x');
-    put_number(t, n, 16);
+    put_number(t, n, 16, 0, 0);
 }
 
 /* Amounts read best in decimal up to some length, in hexadecimal beyond. */
@@ -102,12 +77,12 @@ static void put_amount(struct text *t, uint64_t n)
     if (n >= 1ull << 40)
         put_hex(t, n);
     else
-        put_number(t, n, 10);
+        put_number(t, n, 10, 0, 0);
 }
 
 size_t mw_why_text(const struct mw_why *why, char *buf, size_t size)
 {
-    struct text t = { buf, size, 0 };
+    struct text t = { .buf = buf, .size = size ? size - 1 : 0 };
 
     for (const char *p = reasons[why_index(why)].text; *p; p++) {
         if (*p != '%') {

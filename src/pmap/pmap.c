@@ -406,6 +406,28 @@ uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end)
     return first_guard(pm, pm->root, pm->levels, start, end);
 }
 
+static void visit_table(const struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                        pmap_visitor *visit, void *ctx)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t e = table(pm, n)[entry_index(pm, va, level)];
+
+        next = entry_end(pm, va, end, level);
+        if (!pte_used(e))
+            continue;
+        if (is_table(e, level))
+            visit_table(pm, pte_frame(pm, e), level - 1, va, next, visit, ctx);
+        else
+            visit(ctx, va, e, level);
+    }
+}
+
+void pmap_visit(const struct pmap *pm, uint64_t start, uint64_t end, pmap_visitor *visit, void *ctx)
+{
+    if (pm->frames && start < end)
+        visit_table(pm, pm->root, pm->levels, start, min_u64(end, pmap_reach(pm)), visit, ctx);
+}
+
 pte_t pmap_grant(uint64_t vm_flags)
 {
     pte_t bits = PTE_P | PTE_U;

@@ -100,6 +100,10 @@ bool pmap_guard(struct pmap *pm, uint64_t va);
 /* The first guard in [start, end); `end`: there is none. */
 uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end);
 
+/* Calls `visit` for each leaf entry that maps a part of [start, end), with the address it maps. */
+typedef void pmap_visitor(void *ctx, uint64_t va, pte_t e, uint32_t level);
+void pmap_visit(const struct pmap *pm, uint64_t start, uint64_t end, pmap_visitor *visit, void *ctx);
+
 /* What a leaf entry may grant for a VMA's flags; 0: nothing (PROT_NONE). */
 pte_t pmap_grant(uint64_t vm_flags);
 

@@ -103,6 +103,7 @@ void mw_space_destroy(struct mw_space *s)
     for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
         object_put(tree_at(c)->object);
     tree_destroy(&s->tree);
+    names_destroy(&s->names, port);
     port->free(port->ctx, s, sizeof *s);
 }
 
@@ -121,6 +122,8 @@ void space_leave(struct mw_space *s)
     if (s->stale_count && port->flush)
         port->flush(port->ctx, s->cfg.id, s->stale, s->stale_count);
     s->stale_count = 0;
+    s->peak_total = max_u64(s->peak_total, s->total);
+    s->peak_resident = max_u64(s->peak_resident, s->pool.resident);
     tree_trim(&s->tree);
     if (port->unlock)
         port->unlock(port->ctx);
@@ -209,9 +212,12 @@ static void note_identity(struct mw_space *s, uint64_t anon)
     s->next_anon = max_u64(s->next_anon, (anon & ~MW_ANON_FORKED) + 1);
 }
 
-static int import(struct mw_space *s, const struct mw_vma *v)
+static int import(struct mw_space *s, const struct mw_vma *given)
 {
+    struct mw_vma unnamed = *given, *v = &unnamed;
     const struct mw_vma *next;
+
+    v->flags &= ~MW_VM_NAME; /* a number is its own space's */
 
     if (!aligned(s, v->start | v->end | v->offset) || v->start >= v->end ||
         v->end > s->cfg.task_size)
@@ -294,6 +300,8 @@ int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t c
 
     if (!aligned(s, start | end))
         return -MW_EINVAL;
+    clear &= ~MW_VM_NAME;
+    set &= ~MW_VM_NAME;
     space_enter(s);
     if (start >= end)
         ;
@@ -406,6 +414,8 @@ static const char *check_counters(const struct mw_space *s)
 
         if (!aligned(s, v->start | v->end | v->offset) || v->end > s->cfg.task_size)
             return "space: a VMA is unaligned or beyond user space";
+        if (!names_sound(&s->names, v->flags))
+            return "space: a VMA's name is not in the table";
         if (v->object && !v->object->refs)
             return "space: a VMA names a dead object";
         if ((v->anon & ~MW_ANON_FORKED) >= s->next_anon)

@@ -9,6 +9,7 @@
 #include "mem/object.h"
 #include "pmap/mirror.h"
 #include "pmap/pmap.h"
+#include "vma/names.h"
 #include "vma/tree.h"
 
 enum { FLUSH_MAX = 8 };
@@ -18,6 +19,7 @@ struct mw_space {
     uint64_t rows;        /* the version's rows, one bit each */
     uint64_t *asked;      /* of a copy: collects the rows that its calls ask for; or NULL */
     struct tree tree;
+    struct names names;   /* of anonymous memory */
     struct pmap pmap;
     struct pmap_pool pool; /* of pmap, and of the mirrors' indexes */
     uint64_t next_anon;   /* the next anonymous identity */
@@ -27,6 +29,7 @@ struct mw_space {
     /* counters, in pages */
     uint64_t total, data, stack, exec, locked, committed;
     uint64_t mirrored, huge; /* pages in mappings of mirrors, and of huge pages */
+    uint64_t peak_total, peak_resident; /* the most there were after any call */
     uint64_t lost_locked, lost_committed; /* of these, what no VMA accounts for (account.h) */
     /* translations that the call under way makes stale */
     struct mw_range stale[FLUSH_MAX];
