@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "mapwright/mapwright.h"
+#include "mapwright/proc.h"
 
 #define PAGE 4096ull
 #define HUGE_PAGE (2ull << 20)
@@ -94,6 +95,8 @@ struct world_ops {
     void (*limit)(struct world *w, enum mw_limit which, uint64_t bytes);
     void (*drop)(struct world *w);
     void (*forked)(struct world *w);
+    int64_t (*name)(struct world *w, uint64_t addr, uint64_t len, const char *name);
+    size_t (*face)(struct world *w, enum mw_proc_face face, char *buf, size_t size);
     const char *(*sound)(struct world *w);
     bool (*huge)(struct world *w, int64_t pages); /* sees to it that so many are there */
     void (*huge_pool)(struct world *w, int64_t *unused, int64_t *promised);
@@ -114,6 +117,12 @@ struct session {
     bool exec_only; /* the CPU can keep what is for execution from being read */
     uint64_t ram_pages, max_map_count, min_addr, min_hint, memlock, stack_limit;
     uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */
+    uint64_t code_start, code_end, stack;
+    struct file_seen {
+        uint32_t major, minor;
+        uint64_t inode;
+        char path[64];
+    } file[MAX_FILES]; /* the live process's, as its maps show them */
     struct world_log {
         char text[1 << 19];
         size_t len;
@@ -219,6 +228,18 @@ void lay(struct world *w);                                   /* the row of mappi
 void flags_of(struct world *w, int64_t page);
 void present(struct world *w, int64_t page, int64_t n);
 void count(struct world *w);                                 /* counters since the start */
+
+/*
+ * What /proc shows of the arena and the heap: maps and smaps whole, or (firm) but for
+ * files' inodes and for what depends on who has read which page; status and statm
+ * without what the rest of the process makes of them.
+ */
+void maps(struct world *w);
+void maps_firm(struct world *w);
+void smaps(struct world *w);
+void smaps_firm(struct world *w);
+void sizes(struct world *w);
+int64_t name(struct world *w, int64_t page, int64_t n, const char *text);
 
 /* Huge pages: first of all a pool; HUGE_PAGES(i) is the i-th huge page's page of the arena. */
 #define HUGE_PAGES(i) ((int64_t)(i) * 512)

@@ -317,6 +317,43 @@ static void engine_forked(struct world *w)
     e->space = child;
 }
 
+static int64_t engine_name(struct world *w, uint64_t addr, uint64_t len, const char *name)
+{
+    return mw_name(of(w)->space, addr, len, name, NULL);
+}
+
+/* A file is shown as the live process had it; what mmap made has some number of its own. */
+static bool show_file(void *ctx, const struct mw_object *object, struct mw_proc_file *out)
+{
+    const struct session *s = ctx;
+    int file = handle_of(object);
+    if (file < 0) {
+        *out = (struct mw_proc_file){ .minor = 1, .inode = (uintptr_t)object, .path = "/dev/zero",
+                                      .flags = MW_PROC_DELETED | MW_PROC_SHMEM };
+        if (mw_object_flags(object) & MW_OBJ_HUGETLB)
+            out->path = "/anon_hugepage";
+        return true;
+    }
+    out->major = s->file[file].major;
+    out->minor = s->file[file].minor;
+    out->inode = s->file[file].inode;
+    out->path = s->file[file].path;
+    return true;
+}
+
+static size_t engine_face(struct world *w, enum mw_proc_face face, char *buf, size_t size)
+{
+    const struct session *s = w->session;
+    struct mw_proc proc = { .file = show_file, .ctx = w->session, .stack = s->stack,
+                            .code_start = s->code_start, .code_end = s->code_end };
+    struct mw_proc_cursor cursor = { 0 };
+    size_t length = 0, n;
+    while ((n = mw_proc_read(of(w)->space, &proc, face, &cursor, buf + length, size - 1 - length)) > 0)
+        length += n;
+    buf[length] = '\0';
+    return length;
+}
+
 static const char *engine_sound(struct world *w)
 {
     const char *what = NULL;
@@ -333,7 +370,7 @@ static const struct world_ops engine_ops = {
     .next = engine_next, .flags = engine_flags, .present = engine_present,
     .huge = engine_huge, .huge_pool = engine_huge_pool,
     .counters = engine_counters, .limit = engine_limit, .drop = engine_drop,
-    .forked = engine_forked, .sound = engine_sound,
+    .forked = engine_forked, .name = engine_name, .face = engine_face, .sound = engine_sound,
 };
 
 /* ---- taking the live child's layout over ---- */

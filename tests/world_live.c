@@ -24,6 +24,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -234,6 +235,13 @@ static int live_file(struct world *w, enum file_kind kind, uint64_t bytes, uint3
         say(w, "no file: %d", errno);
         return NO_FILE;
     }
+    struct file_seen *seen = &w->session->file[live.files];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(path, seen->path, sizeof seen->path - 1);
+    seen->path[n < 0 ? 0 : n] = '\0';
+    seen->major = major(st.st_dev);
+    seen->minor = minor(st.st_dev);
+    seen->inode = st.st_ino;
     live.fd[live.files] = fd;
     live.inode[live.files] = st.st_ino;
     return live.files++;
@@ -487,6 +495,29 @@ static void live_forked(struct world *w)
     open_windows();
 }
 
+static int64_t live_name(struct world *w, uint64_t addr, uint64_t len, const char *name)
+{
+    long r = syscall(SYS_prctl, 0x53564d41L /* PR_SET_VMA */, 0L, addr, len, name);
+    /* without CONFIG_ANON_VMA_NAME all is EINVAL, a length of 0 as well */
+    if (r != 0 && syscall(SYS_prctl, 0x53564d41L, 0L, PAGE, 0L, NULL) != 0)
+        w->log->skipped = true;
+    return result(r);
+}
+
+static size_t live_face(struct world *w, enum mw_proc_face face, char *buf, size_t size)
+{
+    static const char *const path[] = { "/proc/self/maps", "/proc/self/smaps",
+                                        "/proc/self/smaps_rollup", "/proc/self/status",
+                                        "/proc/self/statm" };
+    int fd = open(path[face], O_RDONLY | O_CLOEXEC);
+    size_t n = 0;
+    (void)w;
+    if (fd >= 0)
+        n = slurp(fd, buf, size);
+    close(fd);
+    return n;
+}
+
 static const char *live_sound(struct world *w)
 {
     (void)w;
@@ -502,7 +533,7 @@ static const struct world_ops live_ops = {
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
     .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,
     .counters = live_counters, .limit = live_limit, .drop = live_drop,
-    .forked = live_forked, .sound = live_sound,
+    .forked = live_forked, .name = live_name, .face = live_face, .sound = live_sound,
 };
 
 /* ---- the child's start ---- */
@@ -525,6 +556,9 @@ static bool move_heap(struct session *s)
     m.start_code = f[26];
     m.end_code = f[27];
     m.start_stack = f[28];
+    s->code_start = f[26];
+    s->code_end = f[27];
+    s->stack = f[28];
     m.start_data = 0x100000;
     m.end_data = 0x100000 + 3 * PAGE;
     m.start_brk = m.brk = at(HEAP_PAGE);

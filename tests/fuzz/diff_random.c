@@ -401,6 +401,8 @@ static void one_op(struct world *w, struct op *o)
         break;
     case OP_COUNT:
         count(w);
+        maps_firm(w);
+        smaps_firm(w);
         break;
     case OP_DATA:
         data(w, 0, PAGES);
@@ -432,14 +434,21 @@ static void run_steps(struct world *w, struct episode *e)
     w->log->skipped = false;
 }
 
-static void run_episode(struct world *w, void *ctx)
+/* Each episode's first steps; done once alone, they tell the engine what the files are called. */
+static void open_files(struct world *w, void *ctx)
 {
-    struct episode *e = ctx;
     const uint32_t rw = MW_FILE_READ | MW_FILE_WRITE;
+    (void)ctx;
     file_of(w, FILE_MEM, 20, rw);
     file_of(w, FILE_MEM, 6, rw);
     file_of(w, FILE_MEM, 20, MW_FILE_READ);
     file_of_bytes(w, FILE_MEM, 4 * PAGE + 100, rw);
+}
+
+static void run_episode(struct world *w, void *ctx)
+{
+    struct episode *e = ctx;
+    open_files(w, NULL);
     if (e->limit_as >= 0)
         limit(w, MW_LIMIT_AS, e->limit_as);
     if (e->limit_data >= 0)
@@ -507,19 +516,13 @@ static uint64_t argument(int argc, char **argv, const char *name, uint64_t other
     return otherwise;
 }
 
-static void idle(struct world *w, void *ctx)
-{
-    (void)w;
-    (void)ctx;
-}
-
 int main(int argc, char **argv)
 {
     struct session *s = NULL;
     _Static_assert(sizeof(struct episode) <= sizeof s->extra, "the episode fits");
     world_init(argc, argv);
     if (world_as_live(argc, argv, &s))
-        world_live_main(s, s->task[0] ? run_episode : idle, s->extra);
+        world_live_main(s, s->task[0] ? run_episode : open_files, s->extra);
     uint64_t seed = argument(argc, argv, "--seed", 1);
     uint64_t calls = argument(argc, argv, "--calls", 100000);
     uint64_t only = argument(argc, argv, "--episode", UINT64_MAX);
@@ -535,7 +538,7 @@ int main(int argc, char **argv)
         steps = MAX_STEPS;
     episodes = (calls + (uint64_t)steps - 1) / (uint64_t)steps;
     session_reset(s);
-    world_run_live(s, idle, NULL);
+    world_run_live(s, open_files, NULL);
     s->keep_snapshot = true;
     snprintf(s->task, sizeof s->task, "episode");
     clock_gettime(CLOCK_MONOTONIC, &t0);
