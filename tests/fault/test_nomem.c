@@ -405,6 +405,35 @@ static int64_t seal_middle(struct bench *b)
     return mw_mseal(b->space, at(b, 1), 3 * b->page, 0, NULL);
 }
 
+static void named(struct bench *b)
+{
+    char text[16];
+    draw(b, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    for (int i = 0; i < 16; i++) {
+        snprintf(text, sizeof text, "name %d", i);
+        assert_int_equal(mw_name(b->space, at(b, 2 * i), b->page, text, NULL), 0);
+    }
+}
+
+static int64_t name_middle(struct bench *b)
+{
+    return mw_name(b->space, at(b, 1), 3 * b->page, "a name", NULL);
+}
+
+static int64_t name_many(struct bench *b)
+{
+    return mw_name(b->space, at(b, 10), 200 * b->page, "a name", NULL);
+}
+
+static int64_t fork_named(struct bench *b)
+{
+    struct mw_space *child;
+    int err = mw_fork(b->space, b->config.id, &child, NULL);
+    if (err == 0)
+        mw_space_destroy(child);
+    return err;
+}
+
 static int64_t seal_many(struct bench *b)
 {
     return mw_mseal(b->space, at(b, 10), 200 * b->page, 0, NULL);
@@ -451,7 +480,8 @@ static const struct step steps[] = {
     STEP(forked, move_strictly),
     STEP(forked, advise_drop), PARTIAL(forked, advise_guard), STEP(forked, fault_write), STEP(forked, mirror_middle),
     STEP(forked, import_marks),
-    STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
+    STEP(named, name_middle), STEP(plain_row, name_middle), STEP(many, name_many),
+    STEP(named, fork_named), STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 

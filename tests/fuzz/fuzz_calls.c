@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "input.h"
+#include "mapwright/proc.h"
 
 #define FRAMES 96
 
@@ -106,6 +107,31 @@ static void call_import(struct world *w, struct input *in)
     }
 }
 
+static void call_name(struct world *w, uint64_t addr, uint64_t len, uint64_t how)
+{
+    char name[3] = { (char)('a' + how % 7), how % 3 ? '\0' : (char)how, '\0' };
+    struct mw_why why;
+    int64_t r = mw_name(w->space, addr, len, how % 8 ? name : NULL, &why);
+    if (r < 0 && why.err != -r)
+        die("a name's reason is not its result");
+}
+
+/* All of a face at once, and in parts: the same. */
+static void call_face(struct world *w, uint64_t how)
+{
+    static char whole[1 << 18], parts[1 << 18];
+    const struct mw_proc proc = { .stack = w->page, .flags = (uint32_t)how };
+    struct mw_proc_cursor all = { 0 }, some = { 0 };
+    enum mw_proc_face face = (enum mw_proc_face)(how % 5);
+    size_t n = mw_proc_read(w->space, &proc, face, &all, whole, sizeof whole), done = 0, k;
+    do
+        done += k = mw_proc_read(w->space, &proc, face, &some, parts + done,
+                                 sizeof parts - done < 50 + how ? sizeof parts - done : 50 + how);
+    while (k > 0 && done < n);
+    if (done < n || memcmp(whole, parts, n) != 0)
+        die("a face reads differently in parts");
+}
+
 /* Locks and advice, of what can be made present in a short time. */
 static void call_advice(struct world *w, struct input *in)
 {
@@ -139,6 +165,10 @@ static void call_advice(struct world *w, struct input *in)
     case 6:
         if (how < 40)
             mw_mseal(w->space, addr, len, how == 0, NULL);
+        else if (how < 200)
+            call_name(w, addr, len, how);
+        else
+            call_face(w, how);
         break;
     default:
         mw_madvise(w->space, addr, len, how % 27 + (how >= 216 ? 100 : 0), NULL);

@@ -826,6 +826,12 @@ static void boundaries(void **state)
         { ROW_DATA_LIMIT_COUNTS, V(4, 7), 0 },
         { ROW_DROPPABLE_LOCKED, V(6, 16), V(6, 18) },
         { ROW_DROPPABLE_LOCKED_AGAIN, V(6, 19), V(7, 0) },
+        { ROW_ANON_NAME, V(5, 17), 0 },
+        { ROW_ANON_NAME_SHARED, V(6, 2), 0 },
+        { ROW_HEAP_NAME_STRICT, V(6, 12), 0 },
+        { ROW_SMAPS_PSS_DIRTY, V(6, 1), 0 },
+        { ROW_SMAPS_KSM, V(6, 12), 0 },
+        { ROW_ONFAULT_LETTERS, V(6, 12), 0 },
         { ROW_HEAP_SHRINKS_MAPPED, V(6, 1), 0 },
         { ROW_HEAP_BEGINS_APART, V(6, 1), 0 },
     };
