@@ -406,26 +406,36 @@ uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end)
     return first_guard(pm, pm->root, pm->levels, start, end);
 }
 
-static void visit_table(const struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
-                        pmap_visitor *visit, void *ctx)
+struct visit {
+    const struct pmap *pm;
+    pmap_visitor *visit;
+    void *ctx;
+};
+
+static void visit_table(const struct visit *v, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                        uint32_t others)
 {
     for (uint64_t next; va < end; va = next) {
-        pte_t e = table(pm, n)[entry_index(pm, va, level)];
+        pte_t e = table(v->pm, n)[entry_index(v->pm, va, level)];
+        frame_t child = pte_frame(v->pm, e);
 
-        next = entry_end(pm, va, end, level);
+        next = entry_end(v->pm, va, end, level);
         if (!pte_used(e))
             continue;
         if (is_table(e, level))
-            visit_table(pm, pte_frame(pm, e), level - 1, va, next, visit, ctx);
+            visit_table(v, child, level - 1, va, next,
+                        others + (e & PTE_COW ? v->pm->frames->meta[child].refs - 1 : 0));
         else
-            visit(ctx, va, e, level);
+            v->visit(v->ctx, va, e, level, others);
     }
 }
 
 void pmap_visit(const struct pmap *pm, uint64_t start, uint64_t end, pmap_visitor *visit, void *ctx)
 {
+    struct visit v = { pm, visit, ctx };
+
     if (pm->frames && start < end)
-        visit_table(pm, pm->root, pm->levels, start, min_u64(end, pmap_reach(pm)), visit, ctx);
+        visit_table(&v, pm->root, pm->levels, start, min_u64(end, pmap_reach(pm)), 0);
 }
 
 pte_t pmap_grant(uint64_t vm_flags)

@@ -100,8 +100,12 @@ bool pmap_guard(struct pmap *pm, uint64_t va);
 /* The first guard in [start, end); `end`: there is none. */
 uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end);
 
-/* Calls `visit` for each leaf entry that maps a part of [start, end), with the address it maps. */
-typedef void pmap_visitor(void *ctx, uint64_t va, pte_t e, uint32_t level);
+/*
+ * Calls `visit` for each leaf entry that maps a part of [start, end), with the
+ * address it maps. `others`: through how many links more, at least, a fork has
+ * left the tables on the way to others.
+ */
+typedef void pmap_visitor(void *ctx, uint64_t va, pte_t e, uint32_t level, uint32_t others);
 void pmap_visit(const struct pmap *pm, uint64_t start, uint64_t end, pmap_visitor *visit, void *ctx);
 
 /* What a leaf entry may grant for a VMA's flags; 0: nothing (PROT_NONE). */

@@ -58,7 +58,7 @@ static void count_page(struct count *sum, pte_t e, uint64_t bytes, uint32_t maps
         *(e & PTE_D ? &sum->private_dirty : &sum->private_clean) += bytes;
 }
 
-static void count_entry(void *ctx, uint64_t va, pte_t e, uint32_t level)
+static void count_entry(void *ctx, uint64_t va, pte_t e, uint32_t level, uint32_t others)
 {
     const struct visit *c = ctx;
     const struct pmap *pm = &c->s->pmap;
@@ -71,7 +71,7 @@ static void count_entry(void *ctx, uint64_t va, pte_t e, uint32_t level)
         return;
     objects = is_objects(c, va, n);
     /* one reference is the object's, or the mirror's index's, that an alias stands beside */
-    maps = pm->frames->meta[n].refs - (objects || (e & PTE_ALIAS));
+    maps = pm->frames->meta[n].refs - (objects || (e & PTE_ALIAS)) + others;
     if (c->v->flags & MW_VM_HUGETLB) {
         count_huge(c->sum, bytes, maps);
         return;

@@ -21,6 +21,15 @@ static uint64_t code_bytes(const struct face *f)
     return min_u64(sub_floor(end, start), f->s->exec << f->s->cfg.page_shift);
 }
 
+/* Of page tables, but for the root. */
+static uint64_t table_bytes(const struct mw_space *s)
+{
+    struct mw_stats stats;
+
+    mw_stats(s, &stats);
+    return sub_floor(stats.tables, 1) << s->cfg.page_shift;
+}
+
 static void status(const struct face *f)
 {
     const struct mw_space *s = f->s;
@@ -44,7 +53,7 @@ static void status(const struct face *f)
         { "VmStk:\t", s->stack << shift },
         { "VmExe:\t", code },
         { "VmLib:\t", (s->exec << shift) - code },
-        { "VmPTE:\t", sub_floor(s->pool.tables, 1) << shift }, /* but for the root */
+        { "VmPTE:\t", table_bytes(s) },
         { "VmSwap:\t", 0 },
         { "HugetlbPages:\t", sum.shared_huge + sum.private_huge },
     };

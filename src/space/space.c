@@ -123,7 +123,8 @@ void space_leave(struct mw_space *s)
         port->flush(port->ctx, s->cfg.id, s->stale, s->stale_count);
     s->stale_count = 0;
     s->peak_total = max_u64(s->peak_total, s->total);
-    s->peak_resident = max_u64(s->peak_resident, s->pool.resident);
+    if (!s->pool.forked)
+        s->peak_resident = max_u64(s->peak_resident, s->pool.resident);
     tree_trim(&s->tree);
     if (port->unlock)
         port->unlock(port->ctx);

@@ -427,10 +427,10 @@ static int64_t name_many(struct bench *b)
 
 static int64_t fork_named(struct bench *b)
 {
-    struct mw_space *child;
-    int err = mw_fork(b->space, b->config.id, &child, NULL);
+    struct mw_space *heir;
+    int err = mw_fork(b->space, b->config.id, &heir, NULL);
     if (err == 0)
-        mw_space_destroy(child);
+        mw_space_destroy(heir);
     return err;
 }
 

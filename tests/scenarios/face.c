@@ -146,3 +146,22 @@ SCENARIO(face_status)
     unmap(w, 0, 100000);
     sizes(w);
 }
+
+/* names part mappings and join them, and stay with pieces, moved memory and a child (NAME-6, FACE-2) */
+SCENARIO(face_names)
+{
+    anon(w, 0, 6, RW);
+    name(w, 0, 2, "a name");
+    name(w, 2, 2, "a name");
+    maps(w);
+    name(w, 1, 2, "another");
+    maps(w);
+    protect(w, 1, 1, RO);
+    move(w, 0, 1, 3, FIX, 20);
+    shanon(w, 30, 4, RW);
+    name(w, 31, 2, "shared");
+    maps(w);
+    name(w, 20, 3, NULL);
+    forked(w);
+    maps(w);
+}

@@ -230,6 +230,36 @@ static void shares(void **state)
     bench_close(&b);
 }
 
+/* FACE-5: the same where a fork has left whole tables to both */
+static void shared_tables(void **state)
+{
+    struct mw_space *child[2];
+    struct bench b;
+    const char *text;
+    (void)state;
+    bench_start(&b);
+    map(&b, 0, 1024, RW_, MW_MAP_PRIVATE);
+    for (int i = 0; i < 4; i++)
+        write_to(b.space, at(&b, i));
+    assert_int_equal(mw_fork(b.space, b.config.id, &child[0], NULL), 0);
+    text = text_of(b.space, NULL, MW_PROC_SMAPS);
+    assert_int_equal(field(text, "Pss:"), 8);
+    assert_int_equal(field(text, "Shared_Dirty:"), 16);
+    assert_int_equal(mw_fork(b.space, b.config.id, &child[1], NULL), 0);
+    assert_int_equal(field(text_of(child[0], NULL, MW_PROC_SMAPS), "Pss:"), 5);
+    mw_space_destroy(child[1]);
+    write_to(child[0], at(&b, 0));
+    text = text_of(child[0], NULL, MW_PROC_SMAPS);
+    assert_int_equal(field(text, "Private_Dirty:"), 4);
+    assert_int_equal(field(text, "Pss:"), 10);
+    assert_int_equal(field(text_of(b.space, NULL, MW_PROC_SMAPS), "Pss:"), 10);
+    assert_int_equal(field(text_of(child[0], NULL, MW_PROC_STATUS), "VmHWM:"), 16);
+    assert_int_equal(field(text_of(child[0], NULL, MW_PROC_STATUS), "VmPTE:"), 12);
+    mw_space_destroy(child[0]);
+    assert_int_equal(field(text_of(b.space, NULL, MW_PROC_SMAPS), "Private_Dirty:"), 16);
+    bench_close(&b);
+}
+
 /* FACE-5, FACE-6: an object's pages, read, written and copied; the zero page is nobody's */
 static void kinds(void **state)
 {
@@ -554,7 +584,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines), cmocka_unit_test(places), cmocka_unit_test(parts),
-        cmocka_unit_test(changes), cmocka_unit_test(versions), cmocka_unit_test(shares),
+        cmocka_unit_test(changes), cmocka_unit_test(versions), cmocka_unit_test(shares), cmocka_unit_test(shared_tables),
         cmocka_unit_test(kinds), cmocka_unit_test(odd_pages), cmocka_unit_test(huge),
         cmocka_unit_test(other_spaces), cmocka_unit_test(status),
         cmocka_unit_test(name_arguments), cmocka_unit_test(name_kinds), cmocka_unit_test(name_keeps),
