@@ -41,11 +41,11 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
 
 /* Makes the call on a copy; `asked` receives the rows on which its answer stands. */
 static void answer_of(const struct mw_space *s, uint32_t version, const struct mw_call *call,
-                      struct mw_answer *answer, uint64_t *asked)
+                      struct mw_answer *answer, struct rows *asked)
 {
     struct mw_space *locked = (struct mw_space *)(uintptr_t)s, *copy;
 
-    *asked = 0;
+    *asked = (struct rows){ 0 };
     space_enter(locked);
     copy = space_clone(s, version);
     space_leave(locked);
@@ -64,7 +64,7 @@ int64_t mw_would(const struct mw_space *s, uint32_t linux_version, const struct 
                  struct mw_why *why)
 {
     struct mw_answer answer;
-    uint64_t asked;
+    struct rows asked;
 
     answer_of(s, linux_version, call, &answer, &asked);
     if (why)
@@ -76,15 +76,24 @@ int64_t mw_would(const struct mw_space *s, uint32_t linux_version, const struct 
 enum { MADE_MAX = 32 };
 struct made {
     const struct mw_answer *answer[MADE_MAX];
-    uint64_t rows[MADE_MAX], asked[MADE_MAX];
+    struct rows rows[MADE_MAX], asked[MADE_MAX];
     uint32_t n;
 };
 
+/* Do two versions agree in the rows that a call asked for? */
+static bool go_the_same_way(const struct rows *a, const struct rows *b, const struct rows *asked)
+{
+    for (int i = 0; i < ROW_WORDS; i++)
+        if ((a->word[i] ^ b->word[i]) & asked->word[i])
+            return false;
+    return true;
+}
+
 /* The answer of a version that goes the same way as one before; NULL: none did. */
-static const struct mw_answer *known_answer(const struct made *made, uint64_t rows)
+static const struct mw_answer *known_answer(const struct made *made, const struct rows *rows)
 {
     for (uint32_t i = 0; i < made->n; i++)
-        if (!((rows ^ made->rows[i]) & made->asked[i]))
+        if (go_the_same_way(rows, &made->rows[i], &made->asked[i]))
             return made->answer[i];
     return NULL;
 }
@@ -93,11 +102,12 @@ void mw_would_each(const struct mw_space *s, const uint32_t *versions, size_t n,
                    const struct mw_call *call, struct mw_answer *answers)
 {
     struct made made = { .n = 0 };
-    uint64_t asked;
+    struct rows asked;
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t rows = version_rows(versions[i], s->cfg.options & MW_OPT_DEFECTS);
-        const struct mw_answer *known = known_answer(&made, rows);
+        struct rows rows = version_rows(versions[i], s->cfg.options & MW_OPT_DEFECTS);
+        const struct mw_answer *known = known_answer(&made, &rows);
+
         if (known) {
             answers[i] = *known;
             continue;

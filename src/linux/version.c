@@ -13,15 +13,15 @@ static const struct {
 #undef ROW
 };
 
-uint64_t version_rows(uint32_t version, bool defects)
+struct rows version_rows(uint32_t version, bool defects)
 {
-    uint64_t set = 0;
+    struct rows set = { 0 };
 
     for (uint32_t i = 0; i < ROW_COUNT; i++) {
         if (rows[i].kind == DEFECT && !defects)
             continue;
         if (version >= rows[i].since && (!rows[i].until || version < rows[i].until))
-            set |= 1ull << i;
+            rows_add(&set, (enum version_row)i);
     }
     return set;
 }

@@ -12,10 +12,25 @@ enum version_row {
     ROW_COUNT
 };
 
-_Static_assert(ROW_COUNT <= 64, "a space keeps its rows in one word");
+/* A set of rows, one bit each. */
+enum { ROW_WORDS = (ROW_COUNT + 63) / 64 };
 
-/* The rows that hold for a version, one bit each. */
-uint64_t version_rows(uint32_t version, bool defects);
+struct rows {
+    uint64_t word[ROW_WORDS];
+};
+
+static inline void rows_add(struct rows *set, enum version_row row)
+{
+    set->word[row / 64] |= 1ull << row % 64;
+}
+
+static inline bool rows_have(const struct rows *set, enum version_row row)
+{
+    return set->word[row / 64] >> row % 64 & 1;
+}
+
+/* The rows that hold for a version. */
+struct rows version_rows(uint32_t version, bool defects);
 
 /* The first version above this one at which a row begins or ends. UINT32_MAX: none. */
 uint32_t version_next(uint32_t version);

@@ -16,8 +16,8 @@ enum { FLUSH_MAX = 8 };
 
 struct mw_space {
     struct mw_config cfg;
-    uint64_t rows;        /* the version's rows, one bit each */
-    uint64_t *asked;      /* of a copy: collects the rows that its calls ask for; or NULL */
+    struct rows rows;     /* the version's */
+    struct rows *asked;       /* of a copy: collects the rows that its calls ask for; or NULL */
     struct tree tree;
     struct names names;   /* of anonymous memory */
     struct pmap pmap;
@@ -39,8 +39,8 @@ struct mw_space {
 static inline bool space_has(const struct mw_space *s, enum version_row row)
 {
     if (s->asked)
-        *s->asked |= 1ull << row;
-    return (s->rows >> row) & 1;
+        rows_add(s->asked, row);
+    return rows_have(&s->rows, row);
 }
 
 static inline uint64_t page_size(const struct mw_space *s) { return 1ull << s->cfg.page_shift; }
