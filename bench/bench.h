@@ -53,15 +53,27 @@ typedef double (*bench_run)(size_t size);
 struct bench_pair {
     double ours, peer; /* medians, in nanoseconds */
     double faster;     /* the median of peer / ours, each of one turn */
+    size_t turns;      /* how many there were */
 };
 
-static inline struct bench_pair bench_compare(bench_run ours, bench_run peer, size_t size, size_t runs)
+/* As many turns as are wanted, or what BENCH_TURNS says if that is less: for a quick look. */
+static inline size_t bench_turns(size_t wanted)
+{
+    const char *most = getenv("BENCH_TURNS");
+    size_t n = most ? strtoul(most, NULL, 10) : 0;
+
+    return n > 0 && n < wanted ? n : wanted;
+}
+
+/* Each once uncounted, then by turns. */
+static inline struct bench_pair bench_compare(bench_run ours, bench_run peer, size_t size, size_t wanted)
 {
     static double a[BENCH_RUNS], b[BENCH_RUNS], ratio[BENCH_RUNS];
+    size_t turns = bench_turns(wanted);
 
     ours(size);
     peer(size);
-    for (size_t i = 0; i < runs; i++) {
+    for (size_t i = 0; i < turns; i++) {
         /* who comes first changes: the second finds warmer caches */
         if (i % 2)
             b[i] = peer(size);
@@ -70,7 +82,7 @@ static inline struct bench_pair bench_compare(bench_run ours, bench_run peer, si
             b[i] = peer(size);
         ratio[i] = b[i] / a[i];
     }
-    return (struct bench_pair){bench_median(a, runs), bench_median(b, runs), bench_median(ratio, runs)};
+    return (struct bench_pair){bench_median(a, turns), bench_median(b, turns), bench_median(ratio, turns), turns};
 }
 
 #endif

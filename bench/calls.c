@@ -92,7 +92,7 @@ static void move_fields(void)
         if (kernel)
             row(what[touched], move_field, touched, 51);
         else
-            report_alone(what[touched], "ns", alone(move_field, touched, 51), 51);
+            row_alone(what[touched], move_field, touched, 51);
     }
 }
 
@@ -113,7 +113,7 @@ int main(void)
     row("a fault on anonymous memory, zeroing included", faults, 16 * MIB, 21);
     current = faults;
     report_pair("a fault on anonymous memory; peer: clearing a page by memset", "ns",
-                bench_compare(ours, clear_pages, 16 * MIB, 21), 1, 21);
+                bench_compare(ours, clear_pages, 16 * MIB, 21), 1);
     move_fields();
     close_engine();
     return report_close();

@@ -114,10 +114,12 @@ static void count_entries(void)
     engine = true;
     step = GIB;
     sprinkle(512 * GIB);
-    report_alone("mremap of 512 GiB, aligned to 512 GiB: page-table entries that change", "", changed_by_move(512 * GIB), 1);
+    report_alone("mremap of 512 GiB, aligned to 512 GiB: page-table entries that change", "",
+                 changed_by_move(512 * GIB), 1);
     step = 512 * GIB;
     sprinkle(4 * TIB);
-    report_alone("mremap of 4 TiB, aligned to 512 GiB: page-table entries that change", "", changed_by_move(4 * TIB), 1);
+    report_alone("mremap of 4 TiB, aligned to 512 GiB: page-table entries that change", "",
+                 changed_by_move(4 * TIB), 1);
     close_engine();
 }
 
@@ -185,11 +187,11 @@ static void mirrors(void)
     populate(GIB);
     rounds = 100;
     report_pair("a mirror of 1 GiB, aligned; peer: mapped again, and populated", "ns",
-                bench_compare(mirror, map_again, GIB, 11), 1, 11);
+                bench_compare(mirror, map_again, GIB, 11), 1);
     skew = PAGE;
     rounds = 2;
     report_pair("a mirror of 1 GiB, off by a page; for each page", "ns", bench_compare(mirror, map_again, GIB, 11),
-                (double)(GIB / PAGE), 11);
+                (double)(GIB / PAGE));
     skew = 0;
     do_unmap(0, GIB);
     munmap(shared, GIB);

@@ -71,7 +71,7 @@ static inline void report_number(double value)
     printf(" %11.*f", value < 10 ? 2 : value < 100 ? 1 : 0, value);
 }
 
-static inline void report_line(const char *name, const char *unit, const struct bench_pair *p, bool alone, size_t turns)
+static inline void report_line(const char *name, const char *unit, const struct bench_pair *p, bool alone)
 {
     printf("%-68s", name);
     report_number(p->ours);
@@ -87,23 +87,23 @@ static inline void report_line(const char *name, const char *unit, const struct 
     fprintf(report.json, "%s\n  {\"name\": \"%s\", \"unit\": \"%s\", \"ours\": %.6g, ", report.rows++ ? "," : "", name,
             unit, p->ours);
     if (alone)
-        fprintf(report.json, "\"peer\": null, \"ratio\": null, \"n\": %zu}", turns);
+        fprintf(report.json, "\"peer\": null, \"ratio\": null, \"n\": %zu}", p->turns);
     else
-        fprintf(report.json, "\"peer\": %.6g, \"ratio\": %.4g, \"n\": %zu}", p->peer, p->faster, turns);
+        fprintf(report.json, "\"peer\": %.6g, \"ratio\": %.4g, \"n\": %zu}", p->peer, p->faster, p->turns);
 }
 
-/* Medians over `turns`, in `unit`; `per`: how many of what the row names a turn's time stands for. */
-static inline void report_pair(const char *name, const char *unit, struct bench_pair p, double per, size_t turns)
+/* In `unit`, of which `per` nanoseconds make one; or a turn is `per` times what the row names. */
+static inline void report_pair(const char *name, const char *unit, struct bench_pair p, double per)
 {
     p.ours /= per;
     p.peer /= per;
-    report_line(name, unit, &p, false, turns);
+    report_line(name, unit, &p, false);
 }
 
 /* What nobody else does. */
 static inline void report_alone(const char *name, const char *unit, double ours, size_t turns)
 {
-    report_line(name, unit, &(struct bench_pair){ .ours = ours }, true, turns);
+    report_line(name, unit, &(struct bench_pair){ .ours = ours, .turns = turns }, true);
 }
 
 /* The exit status: 1 if there is no record. A file that stands is whole. */

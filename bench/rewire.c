@@ -138,14 +138,15 @@ static void measure(size_t size, bool in_use)
     for (size_t run = 1; run <= 64; run *= 4) {
         prepare(run);
         snprintf(what, sizeof what, "set, %zu KiB units%s, runs of %zu", unit >> 10, touched ? " in use" : "", run);
-        report_pair(what, "ns", bench_compare(by_set, by_hand, run, turns), (double)(TURNS * count), turns);
+        report_pair(what, "ns", bench_compare(by_set, by_hand, run, turns), (double)(TURNS * count));
     }
     for (size_t i = 0; i < UNITS; i++)
         orders[0][i] = i;
     if (mw_rewire_set(view, 0, orders[0], UNITS) != 0)
         abort();
-    snprintf(what, sizeof what, "swap, %zu KiB units%s, two runs of %d", unit >> 10, touched ? " in use" : "", UNITS / 2);
-    report_pair(what, "ns", bench_compare(by_swap, swap_by_hand, TURNS, turns), 2 * TURNS, turns);
+    snprintf(what, sizeof what, "swap, %zu KiB units%s, two runs of %d", unit >> 10, touched ? " in use" : "",
+             UNITS / 2);
+    report_pair(what, "ns", bench_compare(by_swap, swap_by_hand, TURNS, turns), 2 * TURNS);
     mw_rewire_destroy(pool);
     munmap(area, UNITS * unit);
     close(fd);

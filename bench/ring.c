@@ -165,11 +165,11 @@ int main(void)
     /* 8 more than a power of two, so that messages do come to lie across the end */
     for (size_t n = 64; n <= 4096; n *= 2) {
         snprintf(name, sizeof name, "a message of %zu bytes made, written, read, summed up", n + 8);
-        report_pair(name, "ns", bench_compare(in_place, split_copy, n + 8, BENCH_RUNS), ROUNDS, BENCH_RUNS);
+        report_pair(name, "ns", bench_compare(in_place, split_copy, n + 8, BENCH_RUNS), ROUNDS);
     }
     for (size_t n = 4096; n <= 1 << 20; n *= 16) {
         snprintf(name, sizeof name, "a ring of %zu KiB created and destroyed; peer: by hand", n >> 10);
-        report_pair(name, "ns", bench_compare(create, create_by_hand, n, BENCH_RUNS), CREATIONS, BENCH_RUNS);
+        report_pair(name, "ns", bench_compare(create, create_by_hand, n, BENCH_RUNS), CREATIONS);
     }
     mw_ring_destroy(ring);
     free(split.data);

@@ -129,7 +129,7 @@ static void measure(uint64_t n, bool kernel)
         if (kernel)
             row(name, calls[i].run, 0, TURNS);
         else
-            report_alone(name, "ns", alone(calls[i].run, 0, TURNS), TURNS);
+            row_alone(name, calls[i].run, 0, TURNS);
     }
 }
 
@@ -144,7 +144,8 @@ static double kernel_slabs(void)
     unsigned long pages, slabs;
 
     while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "%63s %*u %*u %*u %*u %lu : tunables %*u %*u %*u : slabdata %*u %lu", name, &pages, &slabs) == 3 &&
+        if (sscanf(line, "%63s %*u %*u %*u %*u %lu : tunables %*u %*u %*u : slabdata %*u %lu", name, &pages,
+                   &slabs) == 3 &&
             (strcmp(name, "vm_area_struct") == 0 || strcmp(name, "maple_node") == 0))
             bytes += (double)pages * (double)slabs * (double)PAGE;
     if (f)
@@ -178,7 +179,7 @@ static void memory(uint64_t n, double kernel_bytes)
         snprintf(name, sizeof name, "memory of a mapping, made in %s, %llu mappings",
                  scattered ? "scattered order" : "order", (unsigned long long)n);
         if (kernel_bytes > 0)
-            report_pair(name, "bytes", (struct bench_pair){ bytes, kernel_bytes, kernel_bytes / bytes }, 1, 1);
+            report_pair(name, "bytes", (struct bench_pair){ bytes, kernel_bytes, kernel_bytes / bytes, 1 }, 1);
         else
             report_alone(name, "bytes", bytes, 1);
     }

@@ -272,19 +272,20 @@ static inline struct bench_pair compare(bench_run run, size_t n, size_t turns)
 /* `run` returns nanoseconds. */
 static inline void row(const char *what, bench_run run, size_t n, size_t turns)
 {
-    report_pair(what, "ns", compare(run, n, turns), 1, turns);
+    report_pair(what, "ns", compare(run, n, turns), 1);
 }
 
-/* The median of the engine alone. */
-static inline double alone(bench_run run, size_t n, size_t turns)
+/* The same of the engine alone. */
+static inline void row_alone(const char *what, bench_run run, size_t n, size_t wanted)
 {
     static double t[BENCH_RUNS];
+    size_t turns = bench_turns(wanted);
 
     engine = true;
     run(n);
     for (size_t i = 0; i < turns; i++)
         t[i] = run(n);
-    return bench_median(t, turns);
+    report_alone(what, "ns", bench_median(t, turns), turns);
 }
 
 static inline void both(void (*what)(uint64_t), uint64_t n)
