@@ -10,6 +10,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -20,6 +21,16 @@ enum { KERNEL_MOST = 1000000, KERNEL_SPARE = 1000, TURNS = 31 };
 
 static const char limit_file[] = "/proc/sys/vm/max_map_count";
 static char limit_before[32]; /* what stood there; empty: unchanged */
+
+/* One program of this kind at a time: else one would put back what the other had raised. */
+static void wait_for_others(void)
+{
+    int fd = open(limit_file, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0 && flock(fd, LOCK_EX) != 0)
+        perror(limit_file);
+    /* held until the process ends */
+}
 
 static void put_limit_back(void)
 {
@@ -227,6 +238,7 @@ int main(int argc, char **argv)
     uint64_t most = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000000;
     double kernel_bytes;
 
+    wait_for_others();
     bench_pin();
     atexit(put_limit_back);
     signal(SIGINT, interrupted);
