@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* tree.c - the index of VMAs: a B+tree augmented with gaps. */
+/*
+ * tree.c - the index of VMAs: a B+tree augmented with gaps.
+ *
+ * Nodes stay well filled: a full one first shares with a neighbour, then three
+ * full ones become four; four become three when that leaves a little room. A run
+ * of insertions side by side leaves full nodes behind. Every node holds a quarter
+ * of what it can, but for the root and the first and the last of a level.
+ */
 #include "vma/tree.h"
 
 #include "base/mem.h"
 #include "base/range.h"
 
-enum { LEAF_MAX = 31, INNER_MAX = 46, SPARE_KEEP = 24 };
+enum {
+    LEAF_MAX = 31,
+    INNER_MAX = 45,
+    SPARE_KEEP = 24,
+    NEAR = 2, /* levels of a tree that lies in the cache anyhow */
+    ROW = 5, /* neighbours that are filled or emptied together */
+    RUN = 2  /* insertions next to the one before that make a run */
+};
 
 /*
  * A node, leaf or inner. `parent` and `slot` say where it hangs; for a spare
@@ -14,7 +28,7 @@ enum { LEAF_MAX = 31, INNER_MAX = 46, SPARE_KEEP = 24 };
 struct node {
     struct node *parent;
     struct node *prev, *next; /* neighbouring leaves */
-    uint16_t slot;            /* index in the parent */
+    uint16_t slot;            /* index in the parent when last looked for */
     uint16_t count;
     uint16_t level;           /* 0: leaf */
     uint16_t unused;
@@ -25,6 +39,7 @@ struct node {
             uint64_t hi[INNER_MAX];  /* where its last VMA ends */
             uint64_t gap[INNER_MAX]; /* at least the largest gap between its VMAs */
             struct node *child[INNER_MAX];
+            uint8_t fill[INNER_MAX]; /* its count, so that a look at neighbours does not touch them */
         } in;
     } u;
 };
@@ -32,11 +47,31 @@ struct node {
 /* What a parent keeps of a child. */
 struct summary {
     uint64_t lo, hi, gap;
+    uint8_t fill;
 };
 
 static uint32_t node_max(const struct node *n)
 {
     return n->level ? INNER_MAX : LEAF_MAX;
+}
+
+static uint32_t node_min(const struct node *n) { return node_max(n) / 4; }
+
+/* What is left free where nodes are emptied into others, so that they are not filled again at once. */
+static uint32_t node_slack(const struct node *n) { return node_max(n) / 12; }
+
+/* Where `n` hangs. Its neighbours' coming and going does not touch it: it is looked for then. */
+static uint32_t slot_of(struct node *n)
+{
+    const struct node *p = n->parent;
+    uint16_t i = n->slot;
+
+    if (i < p->count && p->u.in.child[i] == n)
+        return i;
+    for (i = 0; p->u.in.child[i] != n; i++)
+        ;
+    n->slot = i;
+    return i;
 }
 
 /* ---- nodes --------------------------------------------------------------- */
@@ -137,16 +172,38 @@ bool tree_copy(struct tree *t, const struct tree *from)
     return true;
 }
 
-bool tree_reserve(struct tree *t, uint32_t inserts)
+/*
+ * Nodes that insertions take at most. Each takes one a level, if any. One that
+ * does found its neighbours full and leaves room for a node's worth among them:
+ * of many, less than half do, but for what is full from the start. What is added
+ * on top has room for as many again. A removal takes none, and gives back what
+ * it makes another insertion take.
+ */
+static uint64_t nodes_for(const struct tree *t, uint64_t inserts)
 {
-    uint64_t need = 0, splits = inserts;
+    uint64_t need = 0;
 
-    /* An insertion splits at most one node a level, and may add a root. What a split leaves
-       fullest takes one insertion more before it splits again: of many, half split. */
-    for (uint32_t level = 0; level < t->height + 2; level++) {
-        splits = min_u64(splits, t->count / 10 + splits / 2 + 2);
-        need += splits;
+    for (uint32_t level = 0; level < t->height; level++) {
+        inserts = min_u64(inserts, t->count / 10 + inserts / 2 + 2);
+        need += inserts;
     }
+    return need + inserts / 8 + 1;
+}
+
+/* The same of a run: what it takes it fills, but for the first that tell that it is one. */
+static uint64_t nodes_for_run(const struct tree *t, uint64_t inserts)
+{
+    uint64_t need = 0;
+
+    for (uint32_t level = 0; level < t->height; level++) {
+        inserts = inserts / 16 + 2;
+        need += inserts;
+    }
+    return need + inserts / 8 + 1;
+}
+
+static bool nodes_reserve(struct tree *t, uint64_t need)
+{
     while (t->spares < need) {
         struct node *n = t->port->alloc(t->port->ctx, sizeof *n);
 
@@ -155,6 +212,16 @@ bool tree_reserve(struct tree *t, uint32_t inserts)
         node_give(t, n);
     }
     return true;
+}
+
+bool tree_reserve(struct tree *t, uint32_t inserts)
+{
+    return nodes_reserve(t, nodes_for(t, inserts));
+}
+
+bool tree_reserve_run(struct tree *t, uint32_t inserts, uint64_t run)
+{
+    return nodes_reserve(t, nodes_for(t, inserts) + nodes_for_run(t, run));
 }
 
 void tree_trim(struct tree *t)
@@ -183,7 +250,7 @@ uint64_t tree_bytes(const struct tree *t)
 static struct summary leaf_summary(const struct node *n)
 {
     const struct mw_vma *v = n->u.vma;
-    struct summary s = { v->start, v[n->count - 1].end, 0 };
+    struct summary s = { v->start, v[n->count - 1].end, 0, (uint8_t)n->count };
 
     for (uint32_t i = 1; i < n->count; i++)
         s.gap = max_u64(s.gap, sub_floor(v[i].start, v[i - 1].end));
@@ -192,7 +259,7 @@ static struct summary leaf_summary(const struct node *n)
 
 static struct summary inner_summary(const struct node *n)
 {
-    struct summary s = { n->u.in.lo[0], n->u.in.hi[n->count - 1], n->u.in.gap[0] };
+    struct summary s = { n->u.in.lo[0], n->u.in.hi[n->count - 1], n->u.in.gap[0], (uint8_t)n->count };
 
     for (uint32_t i = 1; i < n->count; i++) {
         s.gap = max_u64(s.gap, n->u.in.gap[i]);
@@ -206,18 +273,28 @@ static struct summary summary_of(const struct node *n)
     return n->level ? inner_summary(n) : leaf_summary(n);
 }
 
+static void inner_put(struct node *p, uint32_t i, struct node *child, const struct summary *s)
+{
+    p->u.in.lo[i] = s->lo;
+    p->u.in.hi[i] = s->hi;
+    p->u.in.gap[i] = s->gap;
+    p->u.in.fill[i] = s->fill;
+    p->u.in.child[i] = child;
+    child->parent = p;
+    child->slot = (uint16_t)i;
+}
+
 /* Brings what the ancestors keep of `n` up to date, until nothing changes. */
 static void refresh_up(struct node *n)
 {
     for (struct node *p = n->parent; p; n = p, p = p->parent) {
         struct summary s = summary_of(n);
-        uint32_t i = n->slot;
+        uint32_t i = slot_of(n);
 
-        if (p->u.in.lo[i] == s.lo && p->u.in.hi[i] == s.hi && p->u.in.gap[i] == s.gap)
+        if (p->u.in.lo[i] == s.lo && p->u.in.hi[i] == s.hi && p->u.in.gap[i] == s.gap &&
+            p->u.in.fill[i] == s.fill)
             return;
-        p->u.in.lo[i] = s.lo;
-        p->u.in.hi[i] = s.hi;
-        p->u.in.gap[i] = s.gap;
+        inner_put(p, i, n, &s);
     }
 }
 
@@ -231,7 +308,7 @@ static uint64_t node_hi(const struct node *n)
 /* There is a gap of so many bytes in `n`. */
 static void gap_seen(struct node *n, uint64_t gap)
 {
-    for (struct node *p = n->parent; p && p->u.in.gap[n->slot] < gap; n = p, p = p->parent)
+    for (struct node *p = n->parent; p && p->u.in.gap[slot_of(n)] < gap; n = p, p = p->parent)
         p->u.in.gap[n->slot] = gap;
 }
 
@@ -240,7 +317,7 @@ static void bounds_moved(struct node *n)
 {
     for (struct node *p = n->parent; p; n = p, p = p->parent) {
         uint64_t lo = node_lo(n), hi = node_hi(n);
-        uint32_t i = n->slot;
+        uint32_t i = slot_of(n);
 
         if (p->u.in.lo[i] == lo && p->u.in.hi[i] == hi)
             return;
@@ -253,6 +330,13 @@ static void bounds_moved(struct node *n)
         if (i && i + 1u < p->count)
             return;
     }
+}
+
+/* `n` has more entries than it had, or fewer. */
+static void fill_changed(struct node *n)
+{
+    if (n->parent)
+        n->parent->u.in.fill[slot_of(n)] = (uint8_t)n->count;
 }
 
 /* The VMA at `slot` of a leaf is another than it was, or has come, or those around it have met. */
@@ -298,6 +382,21 @@ static uint32_t leaf_search(const struct node *n, uint64_t addr)
     return low;
 }
 
+/* Asks for all of a node at once: what is far from the cache is then waited for once. */
+static void fetch(const struct node *n)
+{
+#if defined(__GNUC__)
+    for (size_t i = 0; i < sizeof *n; i += 4 * 64) {
+        __builtin_prefetch((const char *)n + i);
+        __builtin_prefetch((const char *)n + i + 64);
+        __builtin_prefetch((const char *)n + i + 128);
+        __builtin_prefetch((const char *)n + i + 192);
+    }
+#else
+    (void)n;
+#endif
+}
+
 /* The leaf with the first VMA that ends above `addr`; NULL: none. */
 static struct node *find_leaf(const struct tree *t, uint64_t addr)
 {
@@ -306,7 +405,11 @@ static struct node *find_leaf(const struct tree *t, uint64_t addr)
     while (n && n->level) {
         uint32_t i = inner_search(n, addr);
 
-        n = i < n->count ? n->u.in.child[i] : NULL;
+        if (i == n->count)
+            return NULL;
+        n = n->u.in.child[i];
+        if (t->height > NEAR)
+            fetch(n);
     }
     return n;
 }
@@ -368,17 +471,7 @@ struct cursor tree_prev(const struct tree *t, struct cursor c)
     return c;
 }
 
-/* ---- insertion --------------------------------------------------------------- */
-
-static void inner_put(struct node *p, uint32_t i, struct node *child, const struct summary *s)
-{
-    p->u.in.lo[i] = s->lo;
-    p->u.in.hi[i] = s->hi;
-    p->u.in.gap[i] = s->gap;
-    p->u.in.child[i] = child;
-    child->parent = p;
-    child->slot = (uint16_t)i;
-}
+/* ---- entries on the move ------------------------------------------------------- */
 
 /* Copies `n` children from one place to another, which may overlap. */
 static void inner_copy(struct node *to, uint32_t ti, struct node *from, uint32_t fi, uint32_t n)
@@ -387,10 +480,11 @@ static void inner_copy(struct node *to, uint32_t ti, struct node *from, uint32_t
     memmove(to->u.in.hi + ti, from->u.in.hi + fi, n * sizeof to->u.in.hi[0]);
     memmove(to->u.in.gap + ti, from->u.in.gap + fi, n * sizeof to->u.in.gap[0]);
     memmove(to->u.in.child + ti, from->u.in.child + fi, n * sizeof to->u.in.child[0]);
-    for (uint32_t i = ti; i < ti + n; i++) {
+    memmove(to->u.in.fill + ti, from->u.in.fill + fi, n * sizeof to->u.in.fill[0]);
+    if (to == from)
+        return;
+    for (uint32_t i = ti; i < ti + n; i++)
         to->u.in.child[i]->parent = to;
-        to->u.in.child[i]->slot = (uint16_t)i;
-    }
 }
 
 static void node_copy(struct node *to, uint32_t ti, struct node *from, uint32_t fi, uint32_t n)
@@ -401,6 +495,189 @@ static void node_copy(struct node *to, uint32_t ti, struct node *from, uint32_t 
         memmove(to->u.vma + ti, from->u.vma + fi, n * sizeof to->u.vma[0]);
 }
 
+/* The first `k` entries of `right` go to the end of `left`. */
+static void pour_left(struct node *left, struct node *right, uint32_t k)
+{
+    node_copy(left, left->count, right, 0, k);
+    node_copy(right, 0, right, k, right->count - k);
+    left->count = (uint16_t)(left->count + k);
+    right->count = (uint16_t)(right->count - k);
+}
+
+/* The last `k` entries of `left` go to the front of `right`. */
+static void pour_right(struct node *left, struct node *right, uint32_t k)
+{
+    node_copy(right, k, right, 0, right->count);
+    node_copy(right, 0, left, left->count - k, k);
+    left->count = (uint16_t)(left->count - k);
+    right->count = (uint16_t)(right->count + k);
+}
+
+/* Fills the nodes of a row up to `each`, from the left, out of those behind them. */
+static void gather_left(struct node *const *row, uint32_t nodes, uint32_t each)
+{
+    for (uint32_t i = 0; i < nodes; i++)
+        for (uint32_t j = i + 1; j < nodes && row[i]->count < each; j++)
+            pour_left(row[i], row[j], (uint32_t)min_u64(row[j]->count, each - row[i]->count));
+}
+
+/* The same from the right, out of those before them. */
+static void gather_right(struct node *const *row, uint32_t nodes, uint32_t each)
+{
+    for (uint32_t i = nodes; i-- > 0;)
+        for (uint32_t j = i; j-- > 0 && row[i]->count < each;)
+            pour_right(row[j], row[i], (uint32_t)min_u64(row[j]->count, each - row[i]->count));
+}
+
+static uint32_t row_sum(struct node *const *row, uint32_t nodes)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < nodes; i++)
+        sum += row[i]->count;
+    return sum;
+}
+
+/* The slot of the first of up to `nodes` neighbours around `n`, itself included, and how many they are. */
+static uint32_t row_around(struct node *n, uint32_t *nodes)
+{
+    uint32_t all = n->parent->count;
+
+    *nodes = (uint32_t)min_u64(*nodes, all);
+    return (uint32_t)min_u64(sub_floor(slot_of(n), *nodes / 2), all - *nodes);
+}
+
+/* ---- insertion --------------------------------------------------------------- */
+
+/* Where one more entry has its place, and the nodes whose entries have moved for that. */
+struct room {
+    struct node *node;
+    uint32_t at;
+    struct node *row[ROW];
+    uint32_t nodes;
+    bool grown; /* the last of them is new and hangs nowhere yet */
+};
+
+/* The place that is entry `at` of all in the row; where two nodes meet, the lower one's if it has room. */
+static void room_in(struct room *r, uint32_t at)
+{
+    uint32_t i = 0;
+
+    while (at > r->row[i]->count || (at == r->row[i]->count && at == node_max(r->row[i])))
+        at -= r->row[i++]->count;
+    r->node = r->row[i];
+    r->at = at;
+}
+
+static bool is_roomy(const struct node *n) { return n && n->count + node_slack(n) <= node_max(n); }
+
+/* Is nothing on its level below `n` (above it)? */
+static bool is_first(struct node *n)
+{
+    while (n->parent && slot_of(n) == 0)
+        n = n->parent;
+    return !n->parent;
+}
+
+static bool is_last(struct node *n)
+{
+    while (n->parent && slot_of(n) + 1u == n->parent->count)
+        n = n->parent;
+    return !n->parent;
+}
+
+/* A full node gives a neighbour some entries: half of what fits or, in a run, what the run has passed. */
+static bool room_shared(struct room *r, struct node *left, struct node *n, struct node *right,
+                        int32_t run)
+{
+    uint32_t most = node_max(n) - node_min(n), room, passed;
+    bool to_left = is_roomy(left) &&
+                   (run > 0 || !is_roomy(right) || (run == 0 && left->count <= right->count));
+    struct node *to = to_left ? left : right;
+
+    if (!is_roomy(to))
+        return false;
+    room = node_max(n) - to->count;
+    passed = (uint32_t)min_u64(most, to_left ? r->at : n->count - r->at);
+    r->nodes = 2;
+    if (to_left) {
+        r->row[0] = left;
+        r->row[1] = n;
+        r->at += left->count;
+        pour_left(left, n, run > 0 ? (uint32_t)min_u64(room, passed) : room / 2);
+    } else {
+        r->row[0] = n;
+        r->row[1] = right;
+        pour_right(n, right, run < 0 ? (uint32_t)min_u64(room, passed) : room / 2);
+    }
+    room_in(r, r->at);
+    return true;
+}
+
+/* In a run: cuts `n` where the run goes on, so that what it has passed stays full. */
+static void room_cut(struct room *r, struct node *n)
+{
+    uint64_t cut = max_u64(r->at, is_first(n) ? 0 : node_min(n));
+
+    cut = min_u64(cut, is_last(n) ? n->count : n->count - node_min(n));
+    r->row[0] = n;
+    r->nodes = 2;
+    pour_right(n, r->row[1], n->count - (uint32_t)cut);
+    room_in(r, r->at);
+}
+
+/* A full node and those around it become one more. */
+static void room_spread(struct room *r, struct node *n)
+{
+    struct node *fresh = r->row[1];
+    uint32_t nodes = ROW - 1, at = r->at, first = 0;
+
+    if (n->parent)
+        first = row_around(n, &nodes);
+    else
+        nodes = 1;
+    for (uint32_t i = 0; i < nodes; i++)
+        r->row[i] = n->parent ? n->parent->u.in.child[first + i] : n;
+    for (uint32_t i = 0; r->row[i] != n; i++)
+        at += r->row[i]->count;
+    r->row[nodes++] = fresh;
+    r->nodes = nodes;
+    gather_right(r->row, nodes, row_sum(r->row, nodes) / nodes);
+    room_in(r, at);
+}
+
+/* Room for an entry before entry `at` of `n`. */
+static struct room make_room(struct tree *t, struct node *n, uint32_t at)
+{
+    struct room r = { .node = n, .at = at };
+    int32_t run = t->run >= RUN ? 1 : t->run <= -RUN ? -1 : 0;
+    struct node *left = NULL, *right = NULL;
+
+    if (n->count < node_max(n))
+        return r;
+    if (n->parent) {
+        uint32_t i = slot_of(n);
+
+        left = i ? n->parent->u.in.child[i - 1] : NULL;
+        right = i + 1 < n->parent->count ? n->parent->u.in.child[i + 1] : NULL;
+    }
+    if (at == 0 && left && left->count < node_max(left)) {
+        r.node = left;
+        r.at = left->count;
+    } else if (at == n->count && right && right->count < node_max(right)) {
+        r.node = right;
+        r.at = 0;
+    } else if (!room_shared(&r, left, n, right, run)) {
+        r.grown = true;
+        r.row[1] = node_take(t, n->level);
+        if (run)
+            room_cut(&r, n);
+        else
+            room_spread(&r, n);
+    }
+    return r;
+}
+
 static void link_leaf_after(struct node *left, struct node *right)
 {
     right->prev = left;
@@ -408,26 +685,6 @@ static void link_leaf_after(struct node *left, struct node *right)
     if (right->next)
         right->next->prev = right;
     left->next = right;
-}
-
-static void insert_child(struct tree *t, struct node *left, struct node *right);
-
-/*
- * Cuts a full node in two and returns the right half. An insertion at an end
- * leaves the old node full, so that runs of mappings fill their leaves.
- */
-static struct node *node_split(struct tree *t, struct node *n, uint32_t at)
-{
-    struct node *right = node_take(t, n->level);
-    uint32_t keep = at == n->count ? n->count - 1u : at == 0 ? 1u : n->count / 2u;
-
-    node_copy(right, 0, n, keep, n->count - keep);
-    right->count = (uint16_t)(n->count - keep);
-    n->count = (uint16_t)keep;
-    if (!n->level)
-        link_leaf_after(n, right);
-    insert_child(t, n, right);
-    return right;
 }
 
 static void grow_root(struct tree *t)
@@ -441,44 +698,74 @@ static void grow_root(struct tree *t)
     t->height++;
 }
 
-/* Hangs `right`, just split off `left`, next to it. */
+static void room_settle(struct tree *t, const struct room *r);
+
+/* Hangs `right` next to `left`. */
 static void insert_child(struct tree *t, struct node *left, struct node *right)
 {
     struct summary s = summary_of(right);
-    struct node *p;
-    uint32_t i;
+    struct room r;
 
     if (!left->parent)
         grow_root(t);
-    p = left->parent;
-    if (p->count == INNER_MAX)
-        node_split(t, p, left->slot + 1u);
-    p = left->parent;
-    i = left->slot + 1u;
-    inner_copy(p, i + 1, p, i, p->count - i);
-    inner_put(p, i, right, &s);
-    p->count++;
-    refresh_up(left);
-    refresh_up(right);
+    r = make_room(t, left->parent, slot_of(left) + 1u);
+    inner_copy(r.node, r.at + 1, r.node, r.at, r.node->count - r.at);
+    inner_put(r.node, r.at, right, &s);
+    r.node->count++;
+    room_settle(t, &r);
+    refresh_up(r.node);
+}
+
+/* The entry is in its place: what is new is hung up, and parents learn what their children hold. */
+static void room_settle(struct tree *t, const struct room *r)
+{
+    if (r->grown) {
+        struct node *left = r->row[r->nodes - 2], *fresh = r->row[r->nodes - 1];
+
+        if (!fresh->level)
+            link_leaf_after(left, fresh);
+        insert_child(t, left, fresh);
+    }
+    for (uint32_t i = 0; i < r->nodes; i++)
+        refresh_up(r->row[i]);
+}
+
+/* Keeps count of insertions that come each right behind, or right before, the one before. */
+static void note_run(struct tree *t, struct cursor c, uint64_t start)
+{
+    const struct mw_vma *prev = tree_at(tree_prev(t, c));
+    const struct mw_vma *next = c.slot < c.leaf->count ? tree_at(c) : NULL;
+
+    if (prev && prev->start == t->last)
+        t->run = t->run < 0 ? 1 : t->run < RUN ? t->run + 1 : RUN;
+    else if (next && next->start == t->last)
+        t->run = t->run > 0 ? -1 : t->run > -RUN ? t->run - 1 : -RUN;
+    else
+        t->run = 0;
+    t->last = start;
 }
 
 /* Before the VMA at `c`, or at the end of its leaf. */
-static void insert_at(struct tree *t, struct cursor c, const struct mw_vma *v)
+static struct cursor insert_at(struct tree *t, struct cursor c, const struct mw_vma *v)
 {
-    t->count++;
-    if (c.leaf->count == LEAF_MAX) {
-        struct node *right = node_split(t, c.leaf, c.slot);
+    struct room r;
 
-        if (c.slot > c.leaf->count)
-            c = (struct cursor){ right, c.slot - c.leaf->count };
+    note_run(t, c, v->start);
+    r = make_room(t, c.leaf, c.slot);
+    node_copy(r.node, r.at + 1, r.node, r.at, r.node->count - r.at);
+    r.node->u.vma[r.at] = *v;
+    r.node->count++;
+    t->count++;
+    if (r.nodes) {
+        room_settle(t, &r);
+    } else {
+        fill_changed(r.node);
+        leaf_changed(r.node, r.at);
     }
-    node_copy(c.leaf, c.slot + 1, c.leaf, c.slot, c.leaf->count - c.slot);
-    c.leaf->u.vma[c.slot] = *v;
-    c.leaf->count++;
-    leaf_changed(c.leaf, c.slot);
+    return (struct cursor){ r.node, r.at };
 }
 
-void tree_insert(struct tree *t, const struct mw_vma *v)
+struct cursor tree_insert(struct tree *t, const struct mw_vma *v)
 {
     struct cursor c;
 
@@ -488,20 +775,20 @@ void tree_insert(struct tree *t, const struct mw_vma *v)
         t->height = 1;
         t->root->count = 1;
         t->root->u.vma[0] = *v;
-        return;
+        return (struct cursor){ t->root, 0 };
     }
     c = tree_find(t, v->start);
     if (!c.leaf) {
         c = tree_last(t);
         c.slot++;
     }
-    insert_at(t, c, v);
+    return insert_at(t, c, v);
 }
 
-void tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v)
+struct cursor tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v)
 {
     c.slot++;
-    insert_at(t, c, v);
+    return insert_at(t, c, v);
 }
 
 void tree_set(struct cursor c, const struct mw_vma *v)
@@ -520,87 +807,229 @@ static void unlink_leaf(struct node *n)
         n->next->prev = n->prev;
 }
 
-static void node_shrunk(struct tree *t, struct node *n);
-
-/* Takes an empty node out of the tree. */
-static void node_drop(struct tree *t, struct node *n)
+/* Takes the children [from, to) of `p`, which are empty or counted out, off it. */
+static void drop_children(struct tree *t, struct node *p, uint32_t from, uint32_t to)
 {
-    struct node *p = n->parent;
+    for (uint32_t i = from; i < to; i++) {
+        struct node *n = p->u.in.child[i];
 
-    if (!n->level)
-        unlink_leaf(n);
-    if (!p) {
-        t->root = NULL;
-        t->height = 0;
-    } else {
-        inner_copy(p, n->slot, p, n->slot + 1u, p->count - n->slot - 1u);
-        p->count--;
+        if (!n->level)
+            unlink_leaf(n);
+        node_give(t, n);
     }
-    node_give(t, n);
-    if (p)
-        node_shrunk(t, p);
+    inner_copy(p, from, p, to, p->count - to);
+    p->count = (uint16_t)(p->count - (to - from));
 }
 
-/* Moves all of `right` into `left`, its neighbour under the same parent. */
-static void node_join(struct tree *t, struct node *left, struct node *right)
+/* How many nodes of the row around `n` could hold what all hold, and leave some room? */
+static uint32_t row_needs(struct node *n, uint32_t *first, uint32_t *nodes, uint32_t *sum)
 {
-    node_copy(left, left->count, right, 0, right->count);
-    left->count = (uint16_t)(left->count + right->count);
-    right->count = 0;
-    refresh_up(left);
-    node_drop(t, right);
+    uint32_t most = node_max(n) - node_slack(n);
+
+    *nodes = ROW;
+    *first = row_around(n, nodes);
+    *sum = 0;
+    for (uint32_t i = *first; i < *first + *nodes; i++)
+        *sum += n->parent->u.in.fill[i];
+    return (*sum + most - 1) / most;
 }
 
-/*
- * A node has lost an entry: drop it when empty, join it with a neighbour when
- * both together leave room, take off a root with one child.
- */
+/* Empties the nodes of the row around `*n` that it can do without. `*n` is then the first of it. */
+static bool join_row(struct tree *t, struct node **n)
+{
+    struct node *p = (*n)->parent, *const *row;
+    uint32_t first, nodes, sum, stay = row_needs(*n, &first, &nodes, &sum);
+
+    if (stay >= nodes)
+        return false;
+    row = p->u.in.child + first;
+    gather_left(row, nodes, (sum + stay - 1) / stay);
+    if (stay > 1 && row[stay - 1]->count < node_min(*row))
+        gather_right(row + stay - 2, 2, (row[stay - 2]->count + row[stay - 1]->count) / 2u);
+    drop_children(t, p, first + stay, first + nodes);
+    for (uint32_t i = 0; i < stay; i++)
+        refresh_up(row[i]);
+    *n = row[0];
+    return true;
+}
+
+static bool can_join(struct node *n)
+{
+    uint32_t first, nodes, sum;
+
+    /* the fullest of a row that can be joined need not ask */
+    return n->parent && n->count <= node_max(n) * 4 / 5 && row_needs(n, &first, &nodes, &sum) < nodes;
+}
+
+/* What no row can do without has half of what its fuller neighbour has too much. */
+static void borrow(struct node *n)
+{
+    struct node *const *child = n->parent->u.in.child;
+    uint32_t i = slot_of(n), nodes = n->parent->count;
+    bool from_left = i && (i + 1 == nodes || child[i - 1]->count >= child[i + 1]->count);
+    uint32_t half;
+
+    i -= from_left;
+    half = (child[i]->count + child[i + 1]->count) / 2u;
+    if (from_left)
+        gather_right(child + i, 2, half);
+    else
+        gather_left(child + i, 2, half);
+    refresh_up(child[i]);
+    refresh_up(child[i + 1]);
+}
+
+static void root_shrunk(struct tree *t)
+{
+    while (t->root->level && t->root->count == 1) {
+        struct node *n = t->root;
+
+        t->root = n->u.in.child[0];
+        t->root->parent = NULL;
+        t->height--;
+        node_give(t, n);
+    }
+    if (t->root->count)
+        return;
+    node_give(t, t->root);
+    t->root = NULL;
+    t->height = 0;
+}
+
+/* `n` has lost entries, maybe all: it is filled, or emptied, as nodes have to be. */
 static void node_shrunk(struct tree *t, struct node *n)
 {
-    struct node *p = n->parent, *other;
-
-    if (n->count == 0) {
-        node_drop(t, n);
-        return;
+    fill_changed(n);
+    while (n->parent && n->parent->count == 1 && n->parent->parent)
+        node_shrunk(t, n->parent); /* for neighbours */
+    while (n->parent && n->parent->count > 1 && join_row(t, &n)) {
+        node_shrunk(t, n->parent);
+        if (n->count >= node_min(n))
+            return;
     }
-    if (!p) {
-        if (n->level && n->count == 1) {
-            t->root = n->u.in.child[0];
-            t->root->parent = NULL;
-            t->height--;
-            node_give(t, n);
-        }
-        return;
-    }
-    refresh_up(n);
-    if (n->count > node_max(n) / 4 || p->count < 2)
-        return;
-    other = p->u.in.child[n->slot ? n->slot - 1 : 1];
-    if (n->count + other->count > node_max(n) * 3 / 4)
-        return;
-    if (n->slot)
-        node_join(t, other, n);
+    if (!n->parent || n->parent->count == 1)
+        root_shrunk(t);
+    else if (n->count < node_min(n))
+        borrow(n);
     else
-        node_join(t, n, other);
+        refresh_up(n);
+}
+
+/* Removes entries [from, to) of a leaf. False: it may have gone with them. */
+static bool leaf_remove(struct tree *t, struct node *n, uint32_t from, uint32_t to)
+{
+    node_copy(n, from, n, to, n->count - to);
+    n->count = (uint16_t)(n->count - (to - from));
+    t->count -= to - from;
+    fill_changed(n);
+    if (n->count < node_min(n) || to - from > 1 || can_join(n)) {
+        node_shrunk(t, n);
+        return false;
+    }
+    leaf_changed(n, from);
+    return true;
 }
 
 struct cursor tree_remove(struct tree *t, struct cursor c)
 {
-    struct node *n = c.leaf;
-    uint64_t end = n->u.vma[c.slot].end;
-    bool stays = n->count > LEAF_MAX / 4 + 1;
+    uint64_t end = tree_at(c)->end;
 
-    t->count--;
-    node_copy(n, c.slot, n, c.slot + 1, n->count - c.slot - 1u);
-    n->count--;
-    if (!stays) {
-        node_shrunk(t, n);
+    if (!leaf_remove(t, c.leaf, c.slot, c.slot + 1))
         return tree_find(t, end);
-    }
-    leaf_changed(n, c.slot);
-    if (c.slot < n->count)
+    if (c.slot < c.leaf->count)
         return c;
-    return (struct cursor){ n->next, 0 };
+    return (struct cursor){ c.leaf->next, 0 };
+}
+
+/* Gives up `n` and all below it. */
+static void node_cut_off(struct tree *t, struct node *n)
+{
+    if (!n->level)
+        t->count -= n->count;
+    else {
+        for (uint32_t i = 0; i < n->count; i++)
+            node_cut_off(t, n->u.in.child[i]);
+        drop_children(t, n, 0, n->count);
+    }
+}
+
+static void cut_below(struct tree *t, struct node *n, uint64_t start, uint64_t end);
+
+/* The child at slot `i` of `p` loses a part of what it holds. */
+static void cut_part(struct tree *t, struct node *p, uint32_t i, uint64_t start, uint64_t end)
+{
+    struct node *n = p->u.in.child[i];
+    struct summary s;
+
+    cut_below(t, n, start, end);
+    s = summary_of(n);
+    inner_put(p, i, n, &s);
+}
+
+/* Takes [start, end) out of `n`, which holds more than that; whole subtrees go as they are. */
+static void cut_below(struct tree *t, struct node *n, uint64_t start, uint64_t end)
+{
+    uint32_t from, to;
+
+    if (!n->level) {
+        from = leaf_search(n, start);
+        for (to = from; to < n->count && n->u.vma[to].start < end; to++)
+            ;
+        node_copy(n, from, n, to, n->count - to);
+        n->count = (uint16_t)(n->count - (to - from));
+        t->count -= to - from;
+        return;
+    }
+    from = inner_search(n, start);
+    if (from < n->count && n->u.in.lo[from] < start)
+        cut_part(t, n, from++, start, end);
+    for (to = from; to < n->count && n->u.in.hi[to] <= end; to++)
+        node_cut_off(t, n->u.in.child[to]);
+    drop_children(t, n, from, to);
+    if (from < n->count && n->u.in.lo[from] < end)
+        cut_part(t, n, from, start, end);
+}
+
+/* The node of a level with the last VMA below `addr`, or with the first above, if there is one. */
+static struct node *node_beside(const struct tree *t, uint32_t level, uint64_t addr, bool above)
+{
+    struct node *n = t->root;
+
+    while (n->level > level) {
+        uint32_t i = inner_search(n, addr);
+
+        if (i == n->count || (!above && i && n->u.in.lo[i] >= addr))
+            i--;
+        n = n->u.in.child[i];
+    }
+    return n;
+}
+
+void tree_cut(struct tree *t, struct cursor c, uint64_t end)
+{
+    uint64_t start;
+
+    if (!c.leaf)
+        return;
+    start = tree_at(c)->start;
+    if (end <= node_hi(c.leaf) || !c.leaf->next) {
+        uint32_t to = c.slot;
+
+        while (to < c.leaf->count && c.leaf->u.vma[to].start < end)
+            to++;
+        if (to > c.slot)
+            leaf_remove(t, c.leaf, c.slot, to);
+        return;
+    }
+    if (start <= node_lo(t->root) && end >= node_hi(t->root))
+        node_cut_off(t, t->root);
+    else
+        cut_below(t, t->root, start, end);
+    root_shrunk(t);
+    /* from the top down, so that who lacks entries has neighbours; and on both sides of the cut */
+    for (uint32_t level = t->height; level-- > 0;)
+        for (int above = 0; above < 2 && level < t->height; above++)
+            node_shrunk(t, node_beside(t, level, start, above));
 }
 
 /* ---- gaps ------------------------------------------------------------------------ */
@@ -701,6 +1130,8 @@ bool tree_gap_low(const struct tree *t, uint64_t low, uint64_t high, uint64_t le
 
 /* ---- the checker ------------------------------------------------------------------- */
 
+enum { FIRST = 1, LAST = 2 };
+
 struct audit {
     const struct node *last_leaf;
     uint64_t end;   /* of the last VMA seen */
@@ -725,27 +1156,33 @@ static const char *check_leaf(struct audit *a, const struct node *n)
     return NULL;
 }
 
-static const char *check_node(struct audit *a, const struct node *n, uint32_t level)
+/* `ends`: it is the first or the last of its level. */
+static const char *check_node(struct audit *a, const struct node *n, uint32_t level, uint32_t ends)
 {
     if (n->level != level)
         return "tree: a node is on the wrong level";
     if (n->count == 0 || n->count > node_max(n))
         return "tree: a node's count is out of range";
+    if (!ends && n->count < node_min(n))
+        return "tree: a node holds too little";
     if (!n->level)
         return check_leaf(a, n);
     for (uint32_t i = 0; i < n->count; i++) {
         const struct node *c = n->u.in.child[i];
+        uint32_t end = (i == 0 ? FIRST : 0) | (i + 1u == n->count ? LAST : 0);
         const char *bad;
         struct summary s;
 
-        if (c->parent != n || c->slot != i)
-            return "tree: a child does not know its place";
-        bad = check_node(a, c, level - 1);
+        if (c->parent != n)
+            return "tree: a child does not know its parent";
+        bad = check_node(a, c, level - 1, ends & end);
         if (bad)
             return bad;
         s = summary_of(c);
         if (s.lo != n->u.in.lo[i] || s.hi != n->u.in.hi[i])
             return "tree: a node's bounds are stale";
+        if (s.fill != n->u.in.fill[i])
+            return "tree: a node's count is not what its parent thinks";
         if (s.gap > n->u.in.gap[i])
             return "tree: a node has a larger gap than it says";
     }
@@ -770,7 +1207,7 @@ const char *tree_check(const struct tree *t)
         return t->count || t->height ? "tree: an empty tree counts VMAs" : NULL;
     if (t->root->parent)
         return "tree: the root has a parent";
-    bad = check_node(&a, t->root, t->height - 1);
+    bad = check_node(&a, t->root, t->height - 1, FIRST | LAST);
     if (bad)
         return bad;
     if (a.last_leaf->next)

@@ -25,6 +25,8 @@ struct tree {
     uint32_t spares;
     uint32_t height;     /* levels, 0 when empty */
     uint64_t count;      /* VMAs */
+    uint64_t last;       /* where the VMA starts that was inserted last */
+    int32_t run;         /* insertions on end, each right behind the one before; negative: before it */
     const struct mw_port *port;
     _Atomic(struct node *) hint; /* the leaf of the last hit, or NULL */
 };
@@ -49,6 +51,9 @@ bool tree_copy(struct tree *t, const struct tree *from);
 /* Makes sure that `inserts` insertions will find their nodes. False: no memory, nothing changed. */
 bool tree_reserve(struct tree *t, uint32_t inserts);
 
+/* The same for `run` insertions more, each right behind the one before with nothing between. */
+bool tree_reserve_run(struct tree *t, uint32_t inserts, uint64_t run);
+
 /* Gives back nodes beyond a small stock. */
 void tree_trim(struct tree *t);
 
@@ -64,17 +69,20 @@ const struct mw_vma *tree_at(struct cursor c);
 struct cursor tree_next(struct cursor c);
 struct cursor tree_prev(const struct tree *t, struct cursor c);
 
-/* Adds a VMA that overlaps none. Needs a reserved insertion. */
-void tree_insert(struct tree *t, const struct mw_vma *v);
+/* Adds a VMA that overlaps none. Needs a reserved insertion. Returns its place. */
+struct cursor tree_insert(struct tree *t, const struct mw_vma *v);
 
 /* The same, right behind the one at `c`. */
-void tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v);
+struct cursor tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v);
 
 /* Replaces the VMA at `c`; its place in the order stays. `c` stays valid. */
 void tree_set(struct cursor c, const struct mw_vma *v);
 
 /* Removes the VMA at `c`. Returns the place of the next one. */
 struct cursor tree_remove(struct tree *t, struct cursor c);
+
+/* Removes the VMA at `c` and all behind it that lie below `end`, up to which the last of them reaches. */
+void tree_cut(struct tree *t, struct cursor c, uint64_t end);
 
 /*
  * The highest (lowest) gap of at least `length` bytes in [low, high), clipped

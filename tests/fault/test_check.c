@@ -50,7 +50,6 @@ static void empty_vma(struct bench *b) { first(b)->end = first(b)->start; }
 static void overlap(struct bench *b) { first(b)->end += 10 * 4096; }
 static void level(struct bench *b) { leaf(b)->level = 3; }
 static void node_count(struct bench *b) { leaf(b)->count = 0; }
-static void slot(struct bench *b) { leaf(b)->slot = 9; }
 static void parent(struct bench *b) { leaf(b)->parent = NULL; }
 static void bounds(struct bench *b) { b->space->tree.root->u.in.hi[0] += 4096; }
 static void bounds_low(struct bench *b) { b->space->tree.root->u.in.lo[0] -= 4096; }
@@ -117,7 +116,7 @@ static void empty_table(struct bench *b)
 static const struct breakage breakages[] = {
     { "empty VMA", empty_vma }, { "overlap or are out of order", overlap },
     { "wrong level", level }, { "count is out of range", node_count },
-    { "know its place", slot }, { "know its place", parent }, { "bounds are stale", bounds },
+    { "know its parent", parent }, { "bounds are stale", bounds },
     { "bounds are stale", bounds_low }, { "larger gap than it says", gap }, { "hint is no leaf", hint },
     { "linked in order", links }, { "root has a parent", root_parent },
     { "successor", last_next }, { "tree:", tree_count }, { "unaligned", unaligned },

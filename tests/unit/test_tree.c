@@ -151,6 +151,20 @@ static void remove_some(struct tree *t)
         assert_null(tree_at(next));
 }
 
+/* all between two of them, at times beyond the last */
+static void cut_some(struct tree *t)
+{
+    if (count == 0)
+        return;
+    size_t from = next_random() % count, n = next_random() % (next_random() % 8 ? 5 : 200) + 1;
+    bool all = from + n >= count;
+    n = all ? count - from : n;
+    tree_cut(t, tree_find(t, naive[from].start), all ? UINT64_MAX : naive[from + n].start);
+    count -= n;
+    memmove(&naive[from], &naive[from + n], (count - from) * sizeof naive[0]);
+    compare_all(t);
+}
+
 static void change_some(struct tree *t)
 {
     if (count == 0)
@@ -183,6 +197,8 @@ static void random_changes(uint64_t seed, int steps, int insert_share)
             insert_some(&t);
         else if (dice < 90)
             remove_some(&t);
+        else if (dice == 90)
+            cut_some(&t);
         else
             change_some(&t);
         compare_search(&t);
@@ -305,6 +321,174 @@ static void reservation_of_many(void **unused)
         }
 }
 
+/* ---- many ---- */
+
+enum { MANY = 60000 };
+
+static struct mw_vma place(uint64_t i)
+{
+    return (struct mw_vma){ .start = (1ull << 30) + i * 8192, .end = (1ull << 30) + i * 8192 + 4096 };
+}
+
+static void put(struct tree *t, uint64_t i)
+{
+    struct mw_vma v = place(i);
+    assert_true(tree_reserve(t, 1));
+    tree_insert(t, &v);
+    tree_trim(t);
+}
+
+static void ascending(struct tree *t)
+{
+    for (uint64_t i = 0; i < MANY; i++)
+        put(t, i);
+}
+
+static void descending(struct tree *t)
+{
+    for (uint64_t i = MANY; i-- > 0;)
+        put(t, i);
+}
+
+/* from the middle up, and then from below there down */
+static void both_ways(struct tree *t)
+{
+    put(t, 0);
+    put(t, MANY);
+    for (uint64_t i = MANY / 2; i < MANY; i++)
+        put(t, i);
+    for (uint64_t i = MANY / 2 - 1; i > 0; i--)
+        put(t, i);
+}
+
+/* of twice as many places; each in or out, `outs` times of ten out */
+static void by_chance(struct tree *t, uint64_t outs)
+{
+    static bool in[2 * MANY];
+    memset(in, 0, sizeof in);
+    while (t->count < MANY) {
+        uint64_t i = next_random() % (2 * MANY);
+        bool out = next_random() % 10 < outs;
+        if (in[i] != out)
+            continue;
+        in[i] = !out;
+        if (out) {
+            tree_remove(t, tree_find(t, place(i).start));
+            tree_trim(t);
+        } else {
+            put(t, i);
+        }
+    }
+}
+
+static void inserted(struct tree *t) { by_chance(t, 0); }
+static void mixed(struct tree *t) { by_chance(t, 4); }
+
+static void thinned(struct tree *t)
+{
+    for (uint64_t i = 0; i < 2 * MANY; i++)
+        put(t, i);
+    while (t->count > MANY) {
+        struct cursor c = tree_find(t, place(next_random() % (2 * MANY)).start);
+        if (c.leaf)
+            tree_remove(t, c);
+    }
+    tree_trim(t);
+}
+
+static void stays_small(void **unused)
+{
+    (void)unused;
+    static const struct {
+        void (*fill)(struct tree *t);
+        uint64_t most; /* bytes a VMA of 48, spare nodes included */
+    } fills[] = { { ascending, 53 }, { descending, 53 }, { both_ways, 53 }, { inserted, 62 }, { mixed, 62 }, { thinned, 64 } };
+    for (size_t i = 0; i < sizeof fills / sizeof fills[0]; i++) {
+        struct bench b;
+        struct tree t;
+        bench_config(&b, 12, 0);
+        tree_init(&t, &b.port);
+        state = 4711;
+        fills[i].fill(&t);
+        assert_null(tree_check(&t));
+        if (tree_bytes(&t) > fills[i].most * t.count)
+            fail_msg("case %zu: %f bytes each", i, (double)tree_bytes(&t) / (double)t.count);
+        tree_destroy(&t);
+        assert_int_equal(b.allocations, 0);
+    }
+}
+
+/* ranges of any size taken out of many, until none is left */
+static void cut_to_pieces(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct bench b;
+        struct tree t;
+        bench_config(&b, 12, 0);
+        tree_init(&t, &b.port);
+        state = seed * 0x9e3779b97f4a7c15ull;
+        if (seed % 2)
+            ascending(&t);
+        else
+            inserted(&t);
+        while (t.count > 0) {
+            uint64_t from = next_random() % (2 * MANY), before = t.count, n = 0;
+            uint64_t size = 1 + next_random() % (next_random() % 8 ? 3000 : 2 * MANY);
+            struct mw_range r = { place(from).start, place(from + size).start };
+            for (struct cursor c = tree_find(&t, r.start); c.leaf && tree_at(c)->start < r.end; c = tree_next(c))
+                n++;
+            tree_cut(&t, tree_find(&t, r.start), r.end);
+            assert_int_equal(t.count, before - n);
+            assert_null(tree_check(&t));
+            const struct mw_vma *v = tree_at(tree_find(&t, r.start));
+            assert_true(!v || v->start >= r.end);
+        }
+        assert_null(t.root);
+        tree_destroy(&t);
+        assert_int_equal(b.allocations, 0);
+    }
+}
+
+/* a run and two insertions elsewhere, after one reservation for both */
+static void reservation_of_runs(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct bench b;
+        struct tree t;
+        struct cursor c;
+        bench_config(&b, 12, 0);
+        tree_init(&t, &b.port);
+        state = seed * 0x9e3779b97f4a7c15ull;
+        uint64_t first = 2 + next_random() % 3000, run = 1 + next_random() % 4000, gap = next_random() % first;
+        bool in_order = next_random() % 2;
+        for (uint64_t i = 0; i < first; i++) {
+            uint64_t k = in_order ? i : i * 7919 % first;
+            put(&t, k < gap ? k : k + 10000);
+        }
+        assert_true(tree_reserve_run(&t, 2, run));
+        size_t before = b.allocations;
+        for (uint64_t i = 0; i < 2; i++) {
+            struct mw_vma v = place(i ? 20000 : gap / 2);
+            v.start = v.end;
+            v.end += 4096;
+            tree_insert(&t, &v);
+        }
+        c = tree_prev(&t, tree_find(&t, place(5000).start));
+        for (uint64_t i = 0; i < run; i++) {
+            struct mw_vma v = place(5000 + i);
+            c = c.leaf ? tree_insert_after(&t, c, &v) : tree_insert(&t, &v);
+            assert_int_equal(tree_at(c)->start, v.start);
+        }
+        assert_int_equal(b.allocations, before);
+        assert_null(tree_check(&t));
+        assert_int_equal(t.count, first + 2 + run);
+        tree_destroy(&t);
+        assert_int_equal(b.allocations, 0);
+    }
+}
+
 /* A copy of what `naive` holds too: equal, on its own, and none at all without memory. */
 static void check_copy(struct bench *b, struct tree *t)
 {
@@ -358,7 +542,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(growing), cmocka_unit_test(steady), cmocka_unit_test(small), cmocka_unit_test(reservation_of_many),
         cmocka_unit_test(in_order), cmocka_unit_test(reservation),
-        cmocka_unit_test(copies),
+        cmocka_unit_test(copies), cmocka_unit_test(stays_small),
+        cmocka_unit_test(cut_to_pieces), cmocka_unit_test(reservation_of_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
