@@ -709,6 +709,79 @@ static int64_t remap_strictly(struct mw_space *s, struct remap *all, struct mw_w
     return result;
 }
 
+/*
+ * How many mappings a call moves that can't fail half-way: each is memory of a
+ * plain kind, and goes where nothing is and to the side of none that moves too.
+ * 0: it may fail, or what it does depends on the order.
+ */
+static uint64_t moves_as_row(const struct mw_space *s, const struct remap *all)
+{
+    const uint64_t odd = MW_VM_HUGETLB | MW_VM_MIRRORED | MW_VM_SEALED | MW_VM_UFFD;
+    const uint32_t odd_object = MW_OBJ_OWN_PLACE | MW_OBJ_WHOLE | MW_OBJ_NO_ADDRESS | MW_OBJ_UNCUT | MW_OBJ_AIO;
+    uint64_t end = all->old + all->old_size, new_end = all->new + all->new_size, count = 0;
+    const struct mw_vma *there = tree_at(tree_find(&s->tree, all->new));
+
+    if (leaves_behind(all) || (all->flags & MW_MREMAP_RELOCATE) || (there && there->start < new_end) ||
+        new_end == all->old || end == all->new || all->new < s->cfg.min_addr ||
+        s->tree.count + 2 + 3 >= s->cfg.max_map_count || account_commit(s, 0, NULL))
+        return 0;
+    for (struct cursor c = tree_find(&s->tree, all->old); c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
+        const struct mw_vma *v = tree_at(c);
+
+        if ((v->flags & odd) || (v->object && (mw_object_flags(v->object) & odd_object)))
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+/* Puts a copy of each mapping of the row in its place. The tree moves its VMAs meanwhile: some are noted at a time. */
+static void copy_row(struct mw_space *s, const struct remap *all)
+{
+    enum { NOTED = 16 };
+    uint64_t at = all->old, end = all->old + all->old_size;
+    struct cursor last = tree_prev(&s->tree, tree_find(&s->tree, all->new));
+    struct mw_vma noted[NOTED];
+
+    while (at < end) {
+        uint32_t n = 0;
+
+        for (struct cursor c = tree_find(&s->tree, at); n < NOTED && c.leaf && tree_at(c)->start < end; c = tree_next(c))
+            noted[n++] = *tree_at(c);
+        at = n < NOTED ? end : noted[n - 1].end;
+        for (uint32_t i = 0; i < n; i++) {
+            struct remap r = { .old = noted[i].start, .old_size = 1, .v = noted[i] };
+            struct mw_vma v;
+
+            r.new = all->new + (r.old - all->old);
+            r.new_size = r.v.end - r.v.start;
+            v = moved(&r);
+            if (v.end == all->new + all->new_size)
+                edit_insert(s, &v, EDIT_NONE_APART); /* the last, and another may adjoin */
+            else
+                last = edit_append(s, last, &v);
+        }
+    }
+}
+
+/* Moves a row of `count` mappings as one: it happens whole or, without memory, not at all. */
+static int64_t move_row(struct mw_space *s, const struct remap *all, uint64_t count, struct mw_why *why)
+{
+    uint64_t end = all->old + all->old_size;
+
+    if (!tree_reserve_run(&s->tree, 2 * EDIT_SPLIT, count) ||
+        !pmap_move_reserve(&s->pmap, all->old, all->new, all->old_size))
+        return why_plain(why, WHY_no_memory);
+    edit_split(s, all->old);
+    edit_split(s, end);
+    copy_row(s, all);
+    pmap_move(&s->pmap, all->old, all->new, all->old_size);
+    pmap_unreserve(&s->pmap);
+    edit_remove(s, all->old, end);
+    space_flush(s, all->old, end);
+    return (int64_t)all->new;
+}
+
 static int64_t mirror(struct mw_space *s, const struct remap *r, struct mw_why *why)
 {
     struct mirror_request q = { r->old, r->old_size, r->new, is_fixed(r) };
@@ -723,6 +796,7 @@ static int64_t mirror(struct mw_space *s, const struct remap *r, struct mw_why *
 static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why)
 {
     int err = check_in_order(s, r, why);
+    uint64_t row;
 
     if (err)
         return err;
@@ -730,6 +804,9 @@ static int64_t do_mremap(struct mw_space *s, struct remap *r, struct mw_why *why
         return mirror(s, r, why);
     if (!spans_several(s, r))
         return remap_one(s, r, why);
+    row = moves_as_row(s, r);
+    if (row)
+        return move_row(s, r, row, why);
     return is_strict(r) ? remap_strictly(s, r, why) : remap_several(s, r, why);
 }
 

@@ -42,18 +42,18 @@ void edit_split(struct mw_space *s, uint64_t at)
 
 void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    struct cursor c;
+    struct cursor first;
 
     edit_split(s, start);
     edit_split(s, end);
-    c = tree_find(&s->tree, start);
-    while (c.leaf && tree_at(c)->start < end) {
+    first = tree_find(&s->tree, start);
+    for (struct cursor c = first; c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
         const struct mw_vma *v = tree_at(c);
 
         account_sub(s, v->flags, pages_of(s, v));
         object_put(v->object);
-        c = tree_remove(&s->tree, c);
     }
+    tree_cut(&s->tree, first, end);
 }
 
 /* The VMAs around [start, end): the one before and the one after, copied; false: none. */
@@ -129,6 +129,21 @@ void edit_add(struct mw_space *s, const struct mw_vma *v)
     account_add(s, v->flags, pages_of(s, v));
     object_get(v->object);
     tree_insert(&s->tree, v);
+}
+
+struct cursor edit_append(struct mw_space *s, struct cursor prev, const struct mw_vma *v)
+{
+    struct around a = look_around(prev, (struct cursor){ NULL, 0 });
+    struct verdict m = judge(s, &a, v);
+    struct mw_vma r = joined(&a, m, v);
+
+    account_add(s, v->flags, pages_of(s, v));
+    if (m.below) {
+        tree_set(prev, &r);
+        return prev;
+    }
+    object_get(v->object);
+    return prev.leaf ? tree_insert_after(&s->tree, prev, v) : tree_insert(&s->tree, v);
 }
 
 static bool contains(const struct mw_vma *v, uint64_t addr)

@@ -29,6 +29,12 @@ void edit_add(struct mw_space *s, const struct mw_vma *v);
 void edit_insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart);
 #define EDIT_NONE_APART UINT64_MAX
 
+/*
+ * The same where `prev` is the place of the mapping before it, if any, and none
+ * adjoins above: for one after the other of a row. Returns its place.
+ */
+struct cursor edit_append(struct mw_space *s, struct cursor prev, const struct mw_vma *v);
+
 /* The same as mmap does it. */
 void edit_insert_new(struct mw_space *s, const struct mw_vma *v);
 
