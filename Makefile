@@ -94,8 +94,8 @@ $(B)/bench/%: bench/%.c $(wildcard bench/*.h) $(B)/libmapwright.a
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $< $(B)/libmapwright.a -pthread
 
 .PHONY: examples
-examples: $(B)/examples/embed $(B)/examples/compact
-$(B)/examples/embed: examples/embed.c $(B)/libmapwright.a
+examples: $(B)/examples/embed $(B)/examples/postcopy $(B)/examples/compact
+$(B)/examples/embed $(B)/examples/postcopy: $(B)/%: %.c $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $^
 $(B)/examples/compact: $(wildcard examples/compact/*.[ch] bench/*.h) $(B)/libmapwright.a

@@ -80,6 +80,7 @@ scenarios() {
 
 random() {
     counted diff_random --seed "${RANDOM_SEED:-1}" --calls "${RANDOM_CALLS:-300000}"
+    counted watch_random --seed "${RANDOM_SEED:-1}" --calls "${WATCH_CALLS:-20000}"
     counted fuzz_calls --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
     counted fuzz_port --seed "${RANDOM_SEED:-1}" --runs "${FUZZ_RUNS:-3000}"
     counted hostile --seed "${RANDOM_SEED:-1}" --calls "${HOSTILE_CALLS:-200000}"

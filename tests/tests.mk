@@ -15,7 +15,7 @@ TEST_CORE := $(patsubst %.c,$(B)/tests/%.o,$(wildcard src/*/*.c))
 TEST_HOST := $(patsubst %.c,$(B)/tests/%.o,$(wildcard live/*.c))
 TEST_WORLD := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/world*.c) tools/conform/touch.c)
 TEST_SCENARIOS := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/scenarios/*.c))
-TEST_UNITS := $(addprefix $(B)/tests/,test_advice test_bulk test_calls test_face test_huge test_mirror test_pages test_rows test_space test_special test_strict test_tree test_versions)
+TEST_UNITS := $(addprefix $(B)/tests/,test_advice test_bulk test_calls test_face test_huge test_mirror test_pages test_rows test_space test_special test_strict test_tree test_versions test_watch)
 # the others are about the tool
 TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)))
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))
@@ -34,10 +34,10 @@ check: check-build
 
 # what asks the live kernel must be free of a sanitizer's own mappings: see world.h
 ifneq ($(findstring -fsanitize,$(EXTRA) $(CFLAGS)),)
-TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain
+TEST_PLAIN := $(B)/tests/scenarios_plain $(B)/tests/diff_random_plain $(B)/tests/watch_random_plain
 endif
 
-check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(TEST_LIVE) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile $(TEST_PROGRAMS)
+check-build: $(TEST_PLAIN) $(TEST_UNITS) $(TEST_TOOL_UNITS) $(TEST_FAULTS) $(TEST_LIVE) $(B)/tests/scenarios $(B)/tests/diff_random $(B)/tests/watch_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile $(TEST_PROGRAMS)
 
 check-unit: $(TEST_UNITS) $(TEST_TOOL_UNITS)
 	B=$(B) tests/run.sh unit
@@ -45,7 +45,7 @@ check-scenarios: $(TEST_PLAIN) $(B)/tests/scenarios
 	B=$(B) tests/run.sh scenarios
 check-fault: $(TEST_FAULTS)
 	B=$(B) tests/run.sh fault
-check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile
+check-random: $(TEST_PLAIN) $(B)/tests/diff_random $(B)/tests/watch_random $(B)/tests/fuzz_calls $(B)/tests/fuzz_port $(B)/tests/hostile
 	B=$(B) RANDOM_SEED=$(RANDOM_SEED) RANDOM_CALLS=$(RANDOM_CALLS) tests/run.sh random
 check-live: $(TEST_LIVE)
 	B=$(B) tests/run.sh live
@@ -95,7 +95,7 @@ $(B)/tests/live_threads: tests/live/test_live.c tests/live/live.c $(wildcard liv
 $(B)/tests/test_check: $(B)/tests/tests/fault/test_check.o $(B)/tests/tests/unit/unit.o $(filter-out %/vma/tree.o,$(TEST_CORE))
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^ -lcmocka
 
-$(B)/tests/diff_random: $(B)/tests/tests/fuzz/diff_random.o $(TEST_WORLD) $(TEST_CORE)
+$(B)/tests/diff_random $(B)/tests/watch_random: $(B)/tests/%: $(B)/tests/tests/fuzz/%.o $(TEST_WORLD) $(TEST_CORE)
 	$(CC) $(CFLAGS) $(EXTRA) -o $@ $^
 
 $(B)/tests/check/%: tests/check/%.c
@@ -113,7 +113,7 @@ $(B)/tests/plain/%.o: %.c
 plain = $(patsubst $(B)/tests/%,$(B)/tests/plain/%,$(1))
 $(B)/tests/scenarios_plain: $(call plain,$(TEST_SCENARIOS) $(TEST_WORLD) $(TEST_CORE))
 	$(CC) -o $@ $^
-$(B)/tests/diff_random_plain: $(call plain,$(B)/tests/tests/fuzz/diff_random.o $(TEST_WORLD) $(TEST_CORE))
+$(B)/tests/diff_random_plain $(B)/tests/watch_random_plain: $(B)/tests/%_plain: $(B)/tests/plain/tests/fuzz/%.o $(call plain,$(TEST_WORLD) $(TEST_CORE))
 	$(CC) -o $@ $^
 
 $(B)/tests/fuzz_%: $(B)/tests/tests/fuzz/fuzz_%.o $(TEST_CORE)

@@ -525,6 +525,7 @@ void flags_of(struct world *w, int64_t page)
         { MW_VM_DONTCOPY, "dc" }, { MW_VM_WIPEONFORK, "wf" }, { MW_VM_DONTDUMP, "dd" },
         { MW_VM_SEQ_READ, "sr" }, { MW_VM_RAND_READ, "rr" }, { MW_VM_HUGEPAGE, "hg" },
         { MW_VM_NOHUGEPAGE, "nh" }, { MW_VM_MERGEABLE, "mg" }, { MW_VM_SEALED, "sl" },
+        { MW_VM_UFFD_MISSING, "um" }, { MW_VM_UFFD_WP, "uw" }, { MW_VM_UFFD_MINOR, "ui" },
         { MW_VM_DROPPABLE, "dp" },
     };
     uint64_t f = w->ops->flags(w, at(page));

@@ -47,7 +47,7 @@
 #define DUF (DU | MW_MREMAP_FIXED)
 
 enum access { ACC_OK, ACC_MAPERR, ACC_ACCERR, ACC_BUS, ACC_OTHER };
-enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE, FILE_HUGE };
+enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE, FILE_HUGE, FILE_SHMEM }; /* SHMEM: MEM that is watched */
 enum { NO_FILE = -1, MAX_FILES = 16 };
 
 /* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous,
@@ -113,7 +113,7 @@ struct session {
     bool keep_snapshot; /* later live runs start from the same layout: don't take it again */
     uint64_t mmap_base;
     uint32_t version, caps;
-    bool thp, disk_places_huge;
+    bool thp, disk_places_huge, disk_in_memory;
     bool exec_only; /* the CPU can keep what is for execution from being read */
     uint64_t ram_pages, max_map_count, min_addr, min_hint, memlock, stack_limit;
     uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */

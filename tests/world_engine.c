@@ -3,7 +3,7 @@
  * world_engine.c - a Mapwright space as a world, set up as the live child was:
  * same layout, limits, rights, kernel version.
  */
-#include "world.h"
+#include "world_watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vma/space.h"
+
 #define POOL_PAGES 16384ull
 #define COPY_MAX (1u << 20)
 #define PTE_PRESENT 1ull
 #define PTE_LEAF 0x80ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
+struct watching {
+    struct mw_watcher *watcher;
+    struct watch_seen seen[64];
+    size_t heard;
+};
+
 struct engine {
+    struct watching watching[MAX_WATCHERS];
     struct mw_port port;
     struct mw_config config;
     struct mw_frames *frames;
@@ -31,7 +40,7 @@ struct engine {
 };
 
 static unsigned char *guest_ram; /* the frames' memory; dirty from run to run on purpose */
-static unsigned char pattern[COPY_MAX];
+static unsigned char pattern[COPY_MAX], copies[COPY_PAGES * PAGE];
 static int other_mark, file_mark[MAX_FILES];
 
 static struct engine *of(struct world *w)
@@ -152,13 +161,21 @@ static int engine_file(struct world *w, enum file_kind kind, uint64_t bytes, uin
     struct engine *e = of(w);
     uint32_t flags = kind == FILE_DISK && w->session->disk_places_huge ? MW_OBJ_THP_PLACE
                      : kind == FILE_HUGE                               ? MW_OBJ_HUGETLB
+                     : kind == FILE_SHMEM                              ? MW_OBJ_SHMEM
+                     : kind == FILE_DISK && w->session->disk_in_memory ? MW_OBJ_SHMEM
                                                                        : 0;
     struct mw_file *f = &e->file[e->files];
     if (e->files == MAX_FILES ||
-        mw_object_create(&e->port, e->frames, kind == FILE_HUGE ? NULL : &file_ops, &file_mark[e->files], bytes, flags,
+        mw_object_create(&e->port, e->frames, kind == FILE_HUGE || kind == FILE_SHMEM ? NULL : &file_ops, &file_mark[e->files], bytes, flags,
                          &f->object) != 0) {
         say(w, "no file");
         return NO_FILE;
+    }
+    for (uint64_t i = 0; kind == FILE_SHMEM && i * PAGE < bytes; i++) { /* as its writer left it */
+        frame_t n;
+        if (object_page(f->object, i, &n) != OBJECT_OK)
+            return NO_FILE;
+        read_page(NULL, i, frame_ptr(e->frames, n));
     }
     f->mode = kind == FILE_PIPE ? MW_FILE_READ | MW_FILE_NOMMAP : mode;
     return e->files++;
@@ -176,6 +193,7 @@ static enum access access_of(enum mw_fault_result r)
     case MW_FAULT_SEGV_ACCERR:
         return ACC_ACCERR;
     case MW_FAULT_BUS_ADRERR:
+    case MW_FAULT_BUS_MCEERR:
         return ACC_BUS;
     default:
         return ACC_OTHER;
@@ -371,6 +389,101 @@ static const struct world_ops engine_ops = {
     .huge = engine_huge, .huge_pool = engine_huge_pool,
     .counters = engine_counters, .limit = engine_limit, .drop = engine_drop,
     .forked = engine_forked, .name = engine_name, .face = engine_face, .sound = engine_sound,
+};
+
+/* ---- userfaultfd ---- */
+
+static void hear(void *ctx, const struct mw_watch_event *e)
+{
+    struct watching *v = ctx;
+    bool remap = e->event == MW_UFFD_EVENT_REMAP, fork = e->event == MW_UFFD_EVENT_FORK;
+    if (v->heard < sizeof v->seen / sizeof v->seen[0])
+        v->seen[v->heard++] = (struct watch_seen){ e->event, fork ? 0 : e->start,
+                                                   remap ? e->to : fork ? 0 : e->end,
+                                                   remap ? e->end - e->start : 0 };
+}
+
+static int64_t open_watcher(struct engine *e, uint64_t features)
+{
+    int id = 0, err;
+    while (id < MAX_WATCHERS && e->watching[id].watcher)
+        id++;
+    if (id == MAX_WATCHERS)
+        return -24; /* EMFILE */
+    struct watching *v = &e->watching[id];
+    for (size_t i = 0; i < COPY_PAGES; i++)
+        memcpy(copies + i * PAGE, &(uint32_t){ 500 + (uint32_t)i }, 4);
+    err = mw_watch_create(e->space, features, hear, v, &v->watcher, NULL);
+    return err ? err : id;
+}
+
+static int64_t engine_watch(struct world *w, const struct watch_step *s)
+{
+    struct mw_watcher *u = of(w)->watching[s->id].watcher;
+    uint64_t calls = 0;
+    int64_t r;
+    switch (s->op) {
+    case WATCH_OPEN:
+        return open_watcher(of(w), s->mode);
+    case WATCH_CLOSE:
+        mw_watch_destroy(u);
+        of(w)->watching[s->id].watcher = NULL;
+        return 0;
+    case WATCH_REGISTER:
+        r = mw_watch_register(u, s->addr, s->len, s->mode, &calls, NULL);
+        return r ? r : (int64_t)calls;
+    case WATCH_UNREGISTER:
+        return mw_watch_unregister(u, s->addr, s->len, NULL);
+    case WATCH_COPY:
+        return mw_watch_copy(u, s->addr, copies, s->len, s->mode, NULL);
+    case WATCH_ZEROPAGE:
+        return mw_watch_zeropage(u, s->addr, s->len, s->mode, NULL);
+    case WATCH_CONTINUE:
+        return mw_watch_continue(u, s->addr, s->len, s->mode, NULL);
+    case WATCH_POISON:
+        return mw_watch_poison(u, s->addr, s->len, s->mode, NULL);
+    case WATCH_MOVE:
+        return mw_watch_move(u, s->addr, s->from, s->len, s->mode, NULL);
+    default:
+        return mw_watch_writeprotect(u, s->addr, s->len, s->mode, NULL);
+    }
+}
+
+static bool engine_access(struct world *w, uint64_t addr, bool write, int *id, struct watch_seen *out)
+{
+    struct mw_watch_message m;
+    uint8_t byte = 77;
+    enum mw_fault_result r = mw_watch_fault(of(w)->space, addr, write ? MW_ACCESS_WRITE : MW_ACCESS_READ, &m);
+    if (r == MW_FAULT_OK && write)
+        mw_write(of(w)->space, addr, &byte, 1, NULL);
+    if (r == MW_FAULT_WATCHED) {
+        *id = (int)((struct watching *)mw_watch_ctx(m.watcher) - of(w)->watching);
+        *out = (struct watch_seen){ 0, m.addr, m.flags, 0 };
+        return true;
+    }
+    if (r != MW_FAULT_OK)
+        say(w, "signal %d", access_of(r) == ACC_BUS ? 7 : 11);
+    return false;
+}
+
+static size_t engine_messages(struct world *w, int id, struct watch_seen *out, size_t room)
+{
+    struct watching *v = &of(w)->watching[id];
+    size_t n = v->heard < room ? v->heard : room;
+    memcpy(out, v->seen, n * sizeof *out);
+    v->heard = 0;
+    return n;
+}
+
+static uint32_t engine_page(struct world *w, uint64_t addr)
+{
+    const pte_t *e = pmap_find(&of(w)->space->pmap, addr, NULL); /* PROT_NONE is present as well */
+    return (pte_page(e) ? PAGE_PRESENT : 0) |
+           (mw_watch_is_protected(of(w)->space, addr) ? PAGE_WP : 0);
+}
+
+const struct watch_ops watch_engine = {
+    .step = engine_watch, .access = engine_access, .messages = engine_messages, .page = engine_page,
 };
 
 /* ---- taking the live child's layout over ---- */

@@ -18,6 +18,7 @@ static const struct {
     { "dd", MW_VM_DONTDUMP },  { "sr", MW_VM_SEQ_READ },  { "rr", MW_VM_RAND_READ },
     { "hg", MW_VM_HUGEPAGE },  { "nh", MW_VM_NOHUGEPAGE }, { "mg", MW_VM_MERGEABLE },
     { "sl", MW_VM_SEALED },    { "dp", MW_VM_DROPPABLE }, { "de", MW_VM_DONTEXPAND },
+    { "um", MW_VM_UFFD_MISSING }, { "uw", MW_VM_UFFD_WP }, { "ui", MW_VM_UFFD_MINOR },
     { "pf", MW_VM_PFNMAP },    { "io", MW_VM_IO },        { "mm", MW_VM_MIXEDMAP },
 };
 

@@ -191,7 +191,7 @@ static int new_fd(enum file_kind kind)
 {
     char name[] = "/tmp/mapwright-test-XXXXXX";
     int fd, ends[2];
-    if (kind == FILE_MEM)
+    if (kind == FILE_MEM || kind == FILE_SHMEM)
         return memfd_create("mapwright-test", 0);
     if (kind == FILE_HUGE)
         return memfd_create("mapwright-test", MFD_HUGETLB);
@@ -612,6 +612,13 @@ static bool places_huge(const char *path)
                                       fs.f_type == (long)0x9123683e);
 }
 
+/* tmpfs, or the root of an early user space, which is one too. */
+static bool in_memory(const char *path)
+{
+    struct statfs fs;
+    return statfs(path, &fs) == 0 && fs.f_type == 0x01021994;
+}
+
 static uint32_t capabilities(void)
 {
     const char *p;
@@ -658,6 +665,7 @@ static void describe_machine(struct session *s)
     s->stack_limit = r.rlim_cur;
     s->caps = capabilities();
     s->disk_places_huge = places_huge("/tmp");
+    s->disk_in_memory = in_memory("/tmp");
     s->thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
     s->exec_only = cpu_has(" ospke");
 }

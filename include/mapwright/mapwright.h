@@ -135,6 +135,7 @@ const char *mw_version(void);
 #define MW_ENOSYS 38
 #define MW_EOVERFLOW 75
 #define MW_EOPNOTSUPP 95
+#define MW_EHWPOISON 133
 
 /* ---- configuration ------------------------------------------------------ */
 
@@ -317,6 +318,7 @@ struct mw_object_ops {
 #define MW_OBJ_AIO 0x200u       /* an aio ring */
 #define MW_OBJ_HUGETLB 0x400u   /* a file of huge pages: page index counts those */
 #define MW_OBJ_HUGETLB_LARGE 0x800u /* with it: of 1 GiB instead of 2 MiB */
+#define MW_OBJ_SHMEM 0x4000u /* memory that is a file's (memfd, tmpfs): it can be watched */
 
 /*
  * Creates an object of `size` bytes (rounded up to pages for access; SIGBUS
@@ -491,7 +493,7 @@ int64_t mw_mremap(struct mw_space *space, uint64_t old_addr, uint64_t old_size,
  *   ENOMEM    a hole, or a cut that max_map_count forbids: what lies before it
  *             is locked, but not made present
  *   ENOMEM    a page can't be had (PROT_NONE, beyond the object's end): all is locked
- *   EAGAIN    no memory for a page: all is locked
+ *   EAGAIN    no memory for a page, or one that is a watcher's to resolve: all is locked
  */
 int64_t mw_mlock(struct mw_space *space, uint64_t addr, uint64_t length, struct mw_why *why);
 int64_t mw_mlock2(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t flags,
@@ -521,6 +523,8 @@ int64_t mw_munlockall(struct mw_space *space, struct mw_why *why);
  *   EINVAL, EFBIG  MW_MADV_REMOVE of offsets that begin, or end, beyond 2^63
  *   EAGAIN    a cut that max_map_count forbids
  *   EFAULT    MW_MADV_POPULATE_: an access would get a signal
+ *   EHWPOISON MW_MADV_POPULATE_: a poisoned page
+ *   EAGAIN    MW_MADV_POPULATE_: a page that is a watcher's to resolve
  *   ENOSYS    MW_MADV_COLLAPSE, _HWPOISON, _SOFT_OFFLINE are not modelled
  * COLD, PAGEOUT and WILLNEED change nothing that can be seen, FREE keeps the pages.
  */
@@ -630,7 +634,9 @@ enum mw_fault_result {
     MW_FAULT_BUS_ADRERR,   /* SIGBUS, BUS_ADRERR: beyond the object's end, or it can't be read */
     MW_FAULT_OOM,          /* no frame or no memory: no page was made, try again. As on Linux
                               the mapping may be touched by then, and a stack have grown */
-    MW_FAULT_NOSYS         /* a layout-only space */
+    MW_FAULT_NOSYS,        /* a layout-only space */
+    MW_FAULT_WATCHED,      /* a watcher's to resolve: see mw_watch_fault in mapwright/watch.h */
+    MW_FAULT_BUS_MCEERR    /* SIGBUS, BUS_MCEERR_AR: a page that a watcher has poisoned */
 };
 
 /*
@@ -692,6 +698,9 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_EXEC_ONLY 0x40000000ull /* can't be read: see MW_OPT_EXEC_ONLY */
 #define MW_VM_MIRRORED 0x80000000ull  /* private memory with more than one address: `object`
                                          is the engine's own, borrowed while the space lives */
+#define MW_VM_UFFD_MISSING 0x100000000ull /* watched by a watcher of the space (mapwright/watch.h), */
+#define MW_VM_UFFD_WP 0x200000000ull      /*   for these kinds of faults; the nine bits */
+#define MW_VM_UFFD_MINOR 0x400000000ull   /*   above say which watcher. MW_VM_UFFD is set as well */
 
 /* The number of the mapping's name, in the high bits of its flags; 0: it has none. Ignored by
    imports: mw_name gives names. */

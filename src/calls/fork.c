@@ -9,17 +9,21 @@
  */
 #include "space/huge.h"
 #include "space/space.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
 #define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 
-/* What the child has of a parent's mapping. */
-static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v)
+/* What the child has of a parent's mapping. `heir`: who watches it there, or NULL. */
+static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v,
+                               const struct mw_watcher *heir)
 {
     struct mw_vma n = *v;
 
-    n.flags &= ~(LOCKS | MW_VM_UFFD); /* a watcher with the FORK event would keep it; there is none */
+    n.flags &= ~(LOCKS | WATCH_FLAGS);
+    if (heir)
+        n.flags |= MW_VM_UFFD | (v->flags & WATCH_MODES) | heir->id;
     if (n.flags & MW_VM_WIPEONFORK) {
         n.anon = 0;
         if (n.flags & MW_VM_MIRRORED) { /* nothing is left to be an alias of */
@@ -44,18 +48,42 @@ static struct mw_object *child_mirror(struct mw_space *child, struct mirror *m)
     return m->next->object;
 }
 
+/* The child's watcher for a mapping whose own has asked for the event. False: no memory. */
+static bool child_watcher(struct mw_space *parent, struct mw_space *child, uint64_t flags,
+                          struct mw_watcher **heir)
+{
+    struct mw_watcher *w;
+
+    *heir = NULL;
+    if (!watch_asks(parent, flags, MW_UFFD_FEATURE_EVENT_FORK))
+        return true;
+    w = watch_of(parent, flags);
+    if (!w->child)
+        w->child = watch_new(child, w->features, w->event, w->ctx);
+    *heir = w->child;
+    return w->child;
+}
+
 /* Kinds whose pages are private without an identity. */
 #define KEEPS_UNTOUCHED (MW_VM_MIRRORED | MW_VM_HUGETLB)
 
-static bool copy_pages(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v)
+/* Watched memory has its tables to itself: what a watcher protects, it protects in one space. */
+static uint32_t fork_how(const struct mw_vma *v, bool watched)
+{
+    return (v->flags & (MW_VM_HUGETLB | MW_VM_UFFD) ? 0 : FORK_LINK) |
+           (v->flags & MW_VM_MAYSHARE ? FORK_SHARED : 0) | (watched ? FORK_WATCHED : 0);
+}
+
+static bool copy_pages(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v,
+                       bool watched)
 {
     if (v->flags & MW_VM_WIPEONFORK)
         return true; /* not inherited */
-    if ((v->flags & MW_VM_MAYSHARE) || (!v->anon && !(v->flags & KEEPS_UNTOUCHED)))
+    if (!watched && ((v->flags & MW_VM_MAYSHARE) || (!v->anon && !(v->flags & KEEPS_UNTOUCHED))))
         return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end); /* found again by fault */
     if (v->flags & MW_VM_MIRRORED)
         pmap_zap(&parent->pmap, v->start, v->end); /* the index has them */
-    else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end, !(v->flags & MW_VM_HUGETLB)))
+    else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end, fork_how(v, watched)))
         return false;
     space_flush(parent, v->start, v->end);
     return true;
@@ -63,17 +91,19 @@ static bool copy_pages(struct mw_space *parent, struct mw_space *child, const st
 
 static bool copy_mapping(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v)
 {
-    struct mw_vma n = inherited(child, v);
+    struct mw_watcher *heir;
+    struct mw_vma n;
 
-    if (!tree_reserve(&child->tree, EDIT_INSERT))
+    if (!tree_reserve(&child->tree, EDIT_INSERT) || !child_watcher(parent, child, v->flags, &heir))
         return false;
+    n = inherited(child, v, heir);
     if (n.flags & MW_VM_MIRRORED) {
         n.object = child_mirror(child, mirror_of(v->object));
         if (!n.object)
             return false;
     }
     edit_add(child, &n);
-    return copy_pages(parent, child, v);
+    return copy_pages(parent, child, v, n.flags & MW_VM_UFFD_WP);
 }
 
 /* The parent's mirrors forget the child's, which its VMAs hold now. */
@@ -89,6 +119,18 @@ static void part(struct mw_space *parent)
     }
 }
 
+/* The parent's watchers forget the child's, and hear of them if all went well. */
+static void part_watchers(struct mw_space *parent, bool tell)
+{
+    for (struct mw_watcher *w = parent->watchers; w; w = w->next) {
+        const struct mw_watch_event event = { .event = MW_UFFD_EVENT_FORK, .child = w->child };
+
+        w->child = NULL;
+        if (event.child && tell && w->event)
+            w->event(w->ctx, &event);
+    }
+}
+
 static bool copy_all(struct mw_space *parent, struct mw_space *child)
 {
     bool done = true;
@@ -97,6 +139,7 @@ static bool copy_all(struct mw_space *parent, struct mw_space *child)
         if (!(tree_at(c)->flags & MW_VM_DONTCOPY))
             done = copy_mapping(parent, child, tree_at(c));
     part(parent);
+    part_watchers(parent, done);
     return done;
 }
 

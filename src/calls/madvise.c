@@ -10,6 +10,7 @@
 #include "calls/walk.h"
 #include "space/discard.h"
 #include "space/fault.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -149,12 +150,17 @@ static int drop(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
 
     if (err)
         return err;
-    if (a->deed == FREE)
+    if (a->deed == FREE) {
+        watch_tell_remove(s, v->flags, at);
         return is_anonymous(v) ? 0 : refuse(v, WHY_advice_kind, why);
+    }
     if (vma_cuts_page(s, v, at.start))
         return why_at(why, WHY_huge_split, at.start, at.start);
     at.end -= (at.end - v->start) & (vma_page(s, v) - 1);
-    return at.start >= at.end || discard_pages(s, v, at)
+    if (at.start >= at.end)
+        return 0;
+    watch_tell_remove(s, v->flags, at);
+    return discard_pages(s, v, at)
                ? 0
                : why_at(why, WHY_advice_no_page, at.start, at.end);
 }
@@ -176,6 +182,7 @@ static int remove_pages(struct mw_space *s, const struct mw_vma *v, struct mw_ra
         return why_amount(why, WHY_advice_offset, offset, 0);
     if (at.end - at.start > INT64_MAX - offset)
         return why_amount(why, WHY_advice_too_far, offset + (at.end - at.start), INT64_MAX);
+    watch_tell_remove(s, v->flags, at);
     return discard_content(s, v, at) ? 0 : why_at(why, WHY_advice_no_page, at.start, at.end);
 }
 
@@ -191,6 +198,10 @@ static int populate(struct mw_space *s, const struct mw_vma *v, struct mw_range 
         return 0;
     case MW_FAULT_OOM:
         return why_at(why, WHY_advice_no_page, at.start, at.start);
+    case MW_FAULT_WATCHED:
+        return why_at(why, WHY_watch_waits, at.start, at.start);
+    case MW_FAULT_BUS_MCEERR:
+        return why_at(why, WHY_populate_poison, at.start, at.start);
     default:
         return why_at(why, WHY_populate_fault, at.start, at.start);
     }

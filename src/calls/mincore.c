@@ -31,7 +31,7 @@ static int report_one(struct mw_space *s, const struct mw_vma *v, struct mw_rang
     for (uint64_t a = at.start; a < at.end; a += page_size(s)) {
         const pte_t *e = pmap_find(&s->pmap, a, NULL);
 
-        *r->next++ = (e && !(*e & PTE_GUARD)) || object_has(s, v, a);
+        *r->next++ = pte_page(e) || object_has(s, v, a);
     }
     return 0;
 }

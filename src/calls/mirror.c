@@ -55,7 +55,7 @@ static int check_piece(const struct mw_space *s, const struct mw_vma *v, struct 
         return why_at(why, WHY_mremap_dontexpand, v->start, v->end);
     if (huge && ((part.start | part.end) & (huge - 1)))
         return why_at(why, WHY_mremap_huge_align, part.start, part.end);
-    if (pmap_first_guard(&s->pmap, part.start, part.end) < part.end)
+    if (s->pool.guarded && pmap_first(&s->pmap, part.start, part.end, PTE_GUARD | PTE_MARK) < part.end)
         return why_at(why, WHY_mirror_guarded, part.start, part.end);
     return 0;
 }

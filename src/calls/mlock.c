@@ -94,6 +94,8 @@ static int populate(struct mw_space *s, struct mw_range r, struct mw_why *why)
         return 0;
     case MW_FAULT_OOM:
         return why_at(why, WHY_lock_no_page, at, at);
+    case MW_FAULT_WATCHED:
+        return why_at(why, WHY_watch_waits, at, at);
     default:
         return why_at(why, WHY_lock_absent, at, at);
     }

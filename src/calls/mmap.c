@@ -366,7 +366,7 @@ static int reserve_huge(struct mw_space *s, struct request *q, struct mw_why *wh
 static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
 {
     int err = space_reserve(s, EDIT_REMOVE + EDIT_INSERT, why);
-    uint32_t kind = q->level == 1 ? 0 : OBJECT_HIDDEN | MW_OBJ_HUGETLB;
+    uint32_t kind = q->level == 1 ? MW_OBJ_SHMEM : OBJECT_HIDDEN | MW_OBJ_HUGETLB;
 
     if (!err)
         err = unmap_reserve(s, q->v.start, q->v.end, why);

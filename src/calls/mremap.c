@@ -12,6 +12,7 @@
 #include "space/clone.h"
 #include "space/fault.h"
 #include "space/huge.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 #include "vma/place.h"
@@ -539,6 +540,12 @@ static void leave_behind(struct mw_space *s, const struct remap *r)
         edit_strip(s, r->old, LOCKS, uncounted(s, r));
 }
 
+/* Does watched memory lose its watch where it goes? Not if the watcher follows it. */
+static bool loses_watch(const struct mw_space *s, const struct remap *r)
+{
+    return (r->v.flags & MW_VM_UFFD) && !watch_asks(s, r->v.flags, MW_UFFD_FEATURE_EVENT_REMAP);
+}
+
 /*
  * What was watched by userfaultfd is not at its new place. It merges there as
  * long as it is, with others that are watched, and these lose their watch too;
@@ -549,22 +556,26 @@ static void insert_moved(struct mw_space *s, const struct remap *r)
     struct mw_vma v = moved(r);
     bool apart = leaves_behind(r) && (relocates(r) || space_has(s, ROW_DONTUNMAP_STAYS_APART));
 
-    if ((v.flags & MW_VM_UFFD) && !space_has(s, ROW_MOVE_UNWATCHES_NEIGHBOUR)) {
-        v.flags &= ~MW_VM_UFFD;
+    if (loses_watch(s, r) && !space_has(s, ROW_MOVE_UNWATCHES_NEIGHBOUR)) {
+        v.flags &= ~WATCH_FLAGS;
         edit_add(s, &v);
         return;
     }
     edit_insert(s, &v, apart ? r->old : EDIT_NONE_APART);
     if (relocates(r)) /* it has merged as if it were untouched, and is not */
         edit_touch(s, tree_find(&s->tree, r->new));
-    if (v.flags & MW_VM_UFFD)
-        edit_strip(s, r->new, MW_VM_UFFD, EDIT_SPARE_ALL);
+    if (loses_watch(s, r))
+        edit_strip(s, r->new, WATCH_FLAGS, EDIT_SPARE_ALL);
 }
 
 static void commit_move(struct mw_space *s, const struct remap *r)
 {
     bool goes = r->old_size && !leaves_behind(r);
 
+    if (goes)
+        watch_tell_unmap(s, r->old, r->old + kept(r));
+    if (loses_watch(s, r) && space_has(s, ROW_WATCH_WP_WIDER))
+        pmap_watch(&s->pmap, r->old, r->old + kept(r), false);
     if (relocates(r) && goes)
         edit_remove(s, r->old, r->old + kept(r)); /* or it would merge with itself */
     if (unlocks_part(s, r)) {
@@ -587,6 +598,9 @@ static void commit(struct mw_space *s, const struct remap *r)
 {
     if (r->clear_dest)
         unmap_commit(s, r->new, r->new + r->new_size);
+    if (r->action == MOVE && !r->late)
+        watch_tell_remap(s, r->v.flags, r->old, r->new,
+                         space_has(s, ROW_REMAP_EVENT_KEPT) ? kept(r) : r->old_size);
     if (r->cut_tail)
         unmap_commit(s, r->old + r->new_size, r->old + r->old_size);
     if (r->late)

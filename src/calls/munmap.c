@@ -4,6 +4,7 @@
 
 #include "space/huge.h"
 #include "space/mirrors.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -116,6 +117,7 @@ int unmap_reserve(struct mw_space *s, uint64_t start, uint64_t end, struct mw_wh
 
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
 {
+    watch_tell_unmap(s, start, end);
     if (s->huge)
         huge_unpromise(s, start, end);
     pmap_zap(&s->pmap, start, end);

@@ -2,6 +2,8 @@
 /* version.c - the table of differences between Linux versions. */
 #include "linux/version.h"
 
+#include "mapwright/watch.h"
+
 enum row_kind { RULE, DEFECT };
 
 static const struct {
@@ -24,6 +26,52 @@ struct rows version_rows(uint32_t version, bool defects)
             rows_add(&set, (enum version_row)i);
     }
     return set;
+}
+
+/* Bits of userfaultfd's numbers, and the first version that has them (documented). */
+struct since {
+    uint32_t bits, version;
+};
+
+static uint64_t bits_of(const struct since *s, size_t n, uint32_t version)
+{
+    uint64_t bits = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bits |= version >= s[i].version ? s[i].bits : 0;
+    return bits;
+}
+
+uint64_t version_watch_features(uint32_t version)
+{
+    static const struct since features[] = {
+        { MW_UFFD_FEATURE_EVENT_FORK | MW_UFFD_FEATURE_EVENT_REMAP | MW_UFFD_FEATURE_EVENT_REMOVE |
+              MW_UFFD_FEATURE_EVENT_UNMAP | MW_UFFD_FEATURE_MISSING_HUGETLBFS |
+              MW_UFFD_FEATURE_MISSING_SHMEM, MW_LINUX(4, 11) },
+        { MW_UFFD_FEATURE_SIGBUS | MW_UFFD_FEATURE_THREAD_ID, MW_LINUX(4, 14) },
+        { MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP, MW_LINUX(5, 7) },
+        { MW_UFFD_FEATURE_MINOR_HUGETLBFS, MW_LINUX(5, 13) },
+        { MW_UFFD_FEATURE_MINOR_SHMEM, MW_LINUX(5, 14) },
+        { MW_UFFD_FEATURE_EXACT_ADDRESS, MW_LINUX(5, 18) },
+        { MW_UFFD_FEATURE_WP_HUGETLBFS_SHMEM, MW_LINUX(5, 19) },
+        { MW_UFFD_FEATURE_WP_UNPOPULATED, MW_LINUX(6, 4) },
+        { MW_UFFD_FEATURE_POISON, MW_LINUX(6, 6) },
+        { MW_UFFD_FEATURE_WP_ASYNC, MW_LINUX(6, 7) },
+        { MW_UFFD_FEATURE_MOVE, MW_LINUX(6, 8) },
+    };
+
+    return bits_of(features, sizeof features / sizeof features[0], version);
+}
+
+uint64_t version_watch_modes(uint32_t version)
+{
+    static const struct since modes[] = {
+        { MW_UFFD_MODE_MISSING, MW_LINUX(4, 3) },
+        { MW_UFFD_MODE_WP, MW_LINUX(5, 7) },
+        { MW_UFFD_MODE_MINOR, MW_LINUX(5, 13) },
+    };
+
+    return bits_of(modes, sizeof modes / sizeof modes[0], version);
 }
 
 /* The lower of two versions, of which `v` only counts above `version`. */

@@ -35,4 +35,8 @@ struct rows version_rows(uint32_t version, bool defects);
 /* The first version above this one at which a row begins or ends. UINT32_MAX: none. */
 uint32_t version_next(uint32_t version);
 
+/* What userfaultfd has in a version: features, and modes of registration (WATCH-1, WATCH-2). */
+uint64_t version_watch_features(uint32_t version);
+uint64_t version_watch_modes(uint32_t version);
+
 #endif

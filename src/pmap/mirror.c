@@ -60,7 +60,7 @@ struct mirror *mirror_fork(struct mirror *parent, const struct pmap *like)
     m->backing = parent->backing;
     m->backing_delta = parent->backing_delta;
     object_get(m->backing);
-    if (pmap_fork(&m->index, &parent->index, 0, pmap_reach(&parent->index), false))
+    if (pmap_fork(&m->index, &parent->index, 0, pmap_reach(&parent->index), 0))
         return m;
     mw_object_put(m->object);
     return NULL;

@@ -57,7 +57,7 @@ static uint64_t counted(const struct pmap *pm, pte_t e, uint32_t level)
 
 static void leaf_put(struct pmap *pm, pte_t e, uint32_t level)
 {
-    if (level > 1)
+    if (level > 1 && !(e & PTE_MARK))
         frame_put_huge(pm->frames, pte_frame(pm, e), level);
     else
         frame_put(pm->frames, pte_frame(pm, e));
@@ -292,20 +292,31 @@ bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole)
     return start >= end || own_range(pm, pm->root, pm->levels, start, end, whole);
 }
 
-static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level)
-{
-    pm->pool->resident -= counted(pm, *e, level);
-    leaf_put(pm, *e, level);
-    *e = 0;
-    --*in_use(pm, n);
-}
-
-/* Which entries a walk drops. */
-enum zap { ZAP_ALL, ZAP_PAGES, ZAP_GUARDS };
+/* Which entries a walk drops: all, those of pmap_drop, or guards. */
+enum zap { ZAP_ALL, ZAP_ANON = DROP_ANON, ZAP_MAPPED = DROP_MAPPED, ZAP_CONTENT = DROP_CONTENT, ZAP_GUARDS };
 
 static bool zaps(enum zap which, pte_t e)
 {
-    return which == ZAP_ALL || (which == ZAP_GUARDS) == ((e & PTE_GUARD) != 0);
+    if (which == ZAP_ALL)
+        return true;
+    if ((e & PTE_GUARD) || which == ZAP_GUARDS)
+        return (e & PTE_GUARD) && which == ZAP_GUARDS;
+    return !(e & PTE_MARK) || which == ZAP_ANON || (which == ZAP_MAPPED && !(e & PTE_WP));
+}
+
+static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, enum zap which)
+{
+    bool marked = (*e & PTE_WP) && (which == ZAP_MAPPED || which == ZAP_CONTENT);
+
+    pm->pool->resident -= counted(pm, *e, level);
+    leaf_put(pm, *e, level);
+    if (marked) {
+        frame_get(pm->frames, pm->frames->zero);
+        *e = leaf_entry(pm, pm->frames->zero, PTE_HELD | PTE_MARK | PTE_WP, level);
+        return;
+    }
+    *e = 0;
+    --*in_use(pm, n);
 }
 
 static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, enum zap which)
@@ -315,7 +326,7 @@ static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, en
 
     for (uint32_t i = entry_index(pm, va, 1); i <= last; i++)
         if (pte_used(t[i]) && zaps(which, t[i]))
-            zap_entry(pm, n, &t[i], 1);
+            zap_entry(pm, n, &t[i], 1, which);
 }
 
 static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
@@ -333,7 +344,7 @@ static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, u
             continue;
         if (!is_table(*e, level)) {
             if (zaps(which, *e))
-                zap_entry(pm, n, e, level);
+                zap_entry(pm, n, e, level, which);
         } else if (which == ZAP_GUARDS && (*e & PTE_COW)) {
             continue; /* no guard was ever shared */
         } else if (is_shared(pm, pte_frame(pm, *e))) {
@@ -359,9 +370,9 @@ void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end)
     zap_range(pm, start, end, ZAP_ALL);
 }
 
-void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end)
+void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end, enum pmap_drop how)
 {
-    zap_range(pm, start, end, ZAP_PAGES);
+    zap_range(pm, start, end, (enum zap)how);
 }
 
 void pmap_unguard(struct pmap *pm, uint64_t start, uint64_t end)
@@ -369,19 +380,28 @@ void pmap_unguard(struct pmap *pm, uint64_t start, uint64_t end)
     zap_range(pm, start, end, ZAP_GUARDS);
 }
 
-bool pmap_guard(struct pmap *pm, uint64_t va)
+/* An entry of the zero frame that is no page. */
+static bool stand_in(struct pmap *pm, uint64_t va, pte_t bits, uint32_t level)
 {
     frame_t zero = pm->frames->zero;
 
     frame_get(pm->frames, zero);
     pm->pool->guarded = true;
-    if (pmap_enter(pm, va, zero, PTE_HELD | PTE_GUARD, 1))
+    if (pmap_enter(pm, va, zero, PTE_HELD | bits, level))
         return true;
     frame_put(pm->frames, zero);
     return false;
 }
 
-static uint64_t first_guard(const struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end)
+bool pmap_guard(struct pmap *pm, uint64_t va) { return stand_in(pm, va, PTE_GUARD, 1); }
+
+bool pmap_mark(struct pmap *pm, uint64_t va, pte_t wp, uint32_t level)
+{
+    return stand_in(pm, va, PTE_MARK | wp, level);
+}
+
+static uint64_t first(const struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                      pte_t bits)
 {
     for (uint64_t next; va < end; va = next) {
         pte_t e = table(pm, n)[entry_index(pm, va, level)];
@@ -390,20 +410,20 @@ static uint64_t first_guard(const struct pmap *pm, frame_t n, uint32_t level, ui
         next = entry_end(pm, va, end, level);
         if (!pte_used(e))
             continue;
-        if (e & PTE_GUARD && !is_table(e, level))
+        if ((e & bits) && !is_table(e, level))
             return va;
-        found = is_table(e, level) ? first_guard(pm, pte_frame(pm, e), level - 1, va, next) : next;
+        found = is_table(e, level) ? first(pm, pte_frame(pm, e), level - 1, va, next, bits) : next;
         if (found < next)
             return found;
     }
     return end;
 }
 
-uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end)
+uint64_t pmap_first(const struct pmap *pm, uint64_t start, uint64_t end, pte_t bits)
 {
-    if (!pm->frames || !pm->pool->guarded || start >= end)
+    if (!pm->frames || start >= end)
         return end;
-    return first_guard(pm, pm->root, pm->levels, start, end);
+    return first(pm, pm->root, pm->levels, start, end, bits);
 }
 
 struct visit {
@@ -454,9 +474,10 @@ pte_t pmap_grant(uint64_t vm_flags)
 /* An entry cut down to what `grant` allows. */
 static pte_t entry_protect(pte_t e, pte_t grant)
 {
-    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS | PTE_GUARD);
+    pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS | PTE_GUARD | PTE_WP |
+                      PTE_MARK);
 
-    if (!grant || (e & PTE_GUARD))
+    if (!grant || (e & (PTE_GUARD | PTE_MARK)))
         return keep | PTE_HELD;
     return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & PTE_NX);
 }
@@ -488,6 +509,40 @@ void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_fla
     end = min_u64(end, pmap_reach(pm));
     if (start < end)
         protect_table(pm, pm->root, pm->levels, start, end, pmap_grant(vm_flags));
+}
+
+static void watch_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, bool protect)
+{
+    if (protect && pte_page(e))
+        *e = (*e & ~PTE_W) | PTE_WP;
+    else if (!protect && (*e & PTE_MARK) && (*e & PTE_WP))
+        zap_entry(pm, n, e, level, ZAP_ALL);
+    else if (!protect)
+        *e &= ~PTE_WP;
+}
+
+static void watch_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
+                        bool protect)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
+
+        next = entry_end(pm, va, end, level);
+        if (!pte_used(*e))
+            continue;
+        if (!is_table(*e, level)) {
+            watch_entry(pm, n, e, level, protect);
+        } else {
+            watch_table(pm, pte_frame(pm, *e), level - 1, va, next, protect);
+            unlink_empty(pm, n, e);
+        }
+    }
+}
+
+void pmap_watch(struct pmap *pm, uint64_t start, uint64_t end, bool protect)
+{
+    if (pm->frames && start < end)
+        watch_table(pm, pm->root, pm->levels, start, end, protect);
 }
 
 /* ---- what a commit will need ---------------------------------------------------------- */
@@ -802,57 +857,71 @@ void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end
         adopt_table(dst, src, src->root, src->levels, start, end);
 }
 
-/* One entry of the parent's, a page or a whole table, for both. */
-static bool fork_entry(struct pmap *dst, struct pmap *src, pte_t *e, uint32_t level, uint64_t va)
-{
-    frame_t m = table_make(dst, va, level);
+struct forking {
+    struct pmap *dst, *src;
+    uint32_t how;
+};
 
+/* One entry of the parent's, a page or a whole table, for both. */
+static bool fork_entry(const struct forking *f, pte_t *e, uint32_t level, uint64_t va)
+{
+    pte_t drop = is_table(*e, level) || (f->how & FORK_WATCHED) ? 0 : PTE_WP;
+    frame_t m;
+
+    if ((*e & drop) && (*e & PTE_MARK))
+        return true;
+    m = table_make(f->dst, va, level);
     if (!m)
         return false;
-    *e = shared_entry(*e);
-    leaf_get(src, *e);
-    table(dst, m)[entry_index(dst, va, level)] = *e;
-    ++*in_use(dst, m);
+    if (!(f->how & FORK_SHARED))
+        *e = shared_entry(*e);
+    leaf_get(f->src, *e);
+    table(f->dst, m)[entry_index(f->dst, va, level)] = *e & ~drop;
+    ++*in_use(f->dst, m);
     if (!is_table(*e, level))
-        dst->pool->resident += counted(dst, *e, level);
+        f->dst->pool->resident += counted(f->dst, *e, level);
     return true;
 }
 
-static bool fork_table(struct pmap *dst, struct pmap *src, frame_t n, uint32_t level, uint64_t va,
-                       uint64_t end, bool share)
+static bool fork_table(const struct forking *f, frame_t n, uint32_t level, uint64_t va, uint64_t end)
 {
     bool done = true;
 
     for (uint64_t next; va < end && done; va = next) {
-        pte_t *e = &table(src, n)[entry_index(src, va, level)];
-        uint64_t span = 1ull << entry_shift(src, level);
+        pte_t *e = &table(f->src, n)[entry_index(f->src, va, level)];
+        uint64_t span = 1ull << entry_shift(f->src, level);
 
-        next = entry_end(src, va, end, level);
+        next = entry_end(f->src, va, end, level);
         if (!pte_used(*e))
             continue;
-        if (is_table(*e, level) && !(share && next - va == span))
-            done = fork_table(dst, src, pte_frame(src, *e), level - 1, va, next, share);
+        if (is_table(*e, level) && !((f->how & FORK_LINK) && next - va == span))
+            done = fork_table(f, pte_frame(f->src, *e), level - 1, va, next);
         else
-            done = fork_entry(dst, src, e, level, va);
+            done = fork_entry(f, e, level, va);
     }
     return done;
 }
 
-bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, bool share)
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, uint32_t how)
 {
+    struct forking f = { dst, src, how };
+
     if (!src->frames)
         return true;
-    share = share && !src->pool->guarded;
+    if (src->pool->guarded)
+        f.how &= ~(uint32_t)FORK_LINK;
     dst->pool->guarded |= src->pool->guarded;
-    dst->pool->forked |= share;
-    src->pool->forked |= share;
-    return fork_table(dst, src, src->root, src->levels, start, end, share);
+    dst->pool->forked |= (f.how & FORK_LINK) != 0;
+    src->pool->forked |= (f.how & FORK_LINK) != 0;
+    return fork_table(&f, src->root, src->levels, start, end);
 }
 
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end)
 {
-    for (start = pmap_first_guard(src, start, end); start < end;
-         start = pmap_first_guard(src, start + (1ull << src->page_shift), end))
+    if (!src->pool->guarded)
+        return true;
+    for (start = pmap_first(src, start, end, PTE_GUARD); start < end;
+         start = pmap_first(src, start + (1ull << src->page_shift), end, PTE_GUARD))
         if (!pmap_guard(dst, start))
             return false;
     return true;
@@ -878,6 +947,10 @@ static const char *check_entry(struct audit *a, pte_t e, uint64_t va, uint32_t l
         return "pmap: an entry is present and held";
     if (a->covered && !a->covered(a->ctx, va, e, level))
         return "pmap: a page is mapped where no VMA allows it";
+    if ((e & PTE_W) && (e & PTE_WP))
+        return "pmap: a page that a watcher write-protects is writable";
+    if ((e & (PTE_GUARD | PTE_MARK)) && (!(e & PTE_HELD) || frame != a->pm->frames->zero))
+        return "pmap: a guard or a mark is a page";
     if (counts)
         a->sum->resident += counted(a->pm, e, level);
     return NULL;

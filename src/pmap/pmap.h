@@ -24,6 +24,9 @@ typedef uint64_t pte_t;
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
 #define PTE_COW 0x400ull     /* somebody else's frame, or table, too: a write copies it first */
 #define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
+#define PTE_WP (1ull << 54)   /* write-protected by a watcher: it decides on the next write */
+#define PTE_MARK (1ull << 55) /* with PTE_HELD and the zero frame: no page, but with PTE_WP one that
+                                 comes write-protected, else poison */
 #define PTE_NX (1ull << 63)  /* not executable */
 #define PTE_ADDR 0x000ffffffffff000ull
 
@@ -32,7 +35,7 @@ struct pmap_pool {
     frame_t stock;     /* tables reserved for a commit */
     uint64_t resident; /* pages in leaf entries; those of the zero frame and aliases left out */
     uint64_t tables;   /* roots included; a table that is linked twice counts once */
-    bool guarded;      /* there may be guards */
+    bool guarded;      /* there may be guards, or marks */
     bool forked;       /* there may be tables that a parent or a child has too: `resident` and
                           `tables` are void, pmap_count knows */
     uint64_t moved;    /* entries that moves have carried over, tables or pages */
@@ -90,15 +93,31 @@ bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole);
  */
 void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end);
 
-/* The same, but guards stay; and only they go. */
-void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end);
+/*
+ * The same, but guards stay. Marks go with private anonymous memory; a file's
+ * pages that are write-protected leave a mark, and when the file is emptied
+ * poison stays too.
+ */
+enum pmap_drop { DROP_ANON = 1, DROP_MAPPED, DROP_CONTENT };
+void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end, enum pmap_drop how);
+
+/* Only guards go. */
 void pmap_unguard(struct pmap *pm, uint64_t start, uint64_t end);
+
+/*
+ * Write-protects for a watcher the pages that are there; or no page any more,
+ * and takes such marks away. The range's tables are this pmap's own.
+ */
+void pmap_watch(struct pmap *pm, uint64_t start, uint64_t end, bool protect);
+
+/* Puts a mark, PTE_WP or poison (0), where no page is. False: no memory. */
+bool pmap_mark(struct pmap *pm, uint64_t va, pte_t wp, uint32_t level);
 
 /* Puts a guard in the place of the page at `va`. False: no memory. */
 bool pmap_guard(struct pmap *pm, uint64_t va);
 
-/* The first guard in [start, end); `end`: there is none. */
-uint64_t pmap_first_guard(const struct pmap *pm, uint64_t start, uint64_t end);
+/* The first entry in [start, end) that has any of these bits; `end`: there is none. */
+uint64_t pmap_first(const struct pmap *pm, uint64_t start, uint64_t end, pte_t bits);
 
 /*
  * Calls `visit` for each leaf entry that maps a part of [start, end), with the
@@ -145,10 +164,14 @@ void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end
 
 /*
  * Copies [start, end) to `dst` at the same addresses; both copy on write from
- * now on. `share`: whole tables are linked, and copied when one of them needs
- * its own. False: no memory.
+ * now on, unless the memory is shared. False: no memory.
  */
-bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, bool share);
+enum {
+    FORK_LINK = 1,   /* whole tables are linked, and copied when one of them needs its own */
+    FORK_SHARED = 2, /* the pages stay everybody's */
+    FORK_WATCHED = 4 /* what watchers write-protect is so in `dst` too, and nothing is linked */
+};
+bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end, uint32_t how);
 
 /* The guards only. False: no memory. */
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
@@ -179,5 +202,8 @@ static inline frame_t pte_frame(const struct pmap *pm, pte_t e)
 }
 
 static inline bool pte_used(pte_t e) { return (e & (PTE_P | PTE_HELD)) != 0; }
+
+/* Is there a page, and not what stands for one? `e` may be NULL. */
+static inline bool pte_page(const pte_t *e) { return e && !(*e & (PTE_GUARD | PTE_MARK)); }
 
 #endif

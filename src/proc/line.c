@@ -212,13 +212,15 @@ static const struct {
     { MW_VM_READ, "rd" },       { MW_VM_WRITE, "wr" },      { MW_VM_EXEC, "ex" },
     { MW_VM_SHARED, "sh" },     { MW_VM_MAYREAD, "mr" },    { MW_VM_MAYWRITE, "mw" },
     { MW_VM_MAYEXEC, "me" },    { MW_VM_MAYSHARE, "ms" },   { MW_VM_GROWSDOWN, "gd" },
-    { MW_VM_UFFD, "um" },       { MW_VM_PFNMAP, "pf" },     { MW_VM_LOCKED, "lo" },
+    { MW_VM_UFFD, "um" },       { MW_VM_PFNMAP, "pf" },     { MW_VM_UFFD_WP, "uw" },
+    { MW_VM_LOCKED, "lo" },
     { MW_VM_IO, "io" },         { MW_VM_SEQ_READ, "sr" },   { MW_VM_RAND_READ, "rr" },
     { MW_VM_DONTCOPY, "dc" },   { MW_VM_DONTEXPAND, "de" }, { MW_VM_LOCKONFAULT, "lf" },
     { MW_VM_ACCOUNT, "ac" },    { MW_VM_NORESERVE, "nr" },  { MW_VM_HUGETLB, "ht" },
     { MW_VM_SYNC, "sf" },       { MW_VM_WIPEONFORK, "wf" }, { MW_VM_DONTDUMP, "dd" },
     { MW_VM_MIXEDMAP, "mm" },   { MW_VM_HUGEPAGE, "hg" },   { MW_VM_NOHUGEPAGE, "nh" },
-    { MW_VM_MERGEABLE, "mg" },  { MW_VM_DROPPABLE, "dp" },  { MW_VM_SEALED, "sl" },
+    { MW_VM_MERGEABLE, "mg" },  { MW_VM_DROPPABLE, "dp" },  { MW_VM_UFFD_MINOR, "ui" },
+    { MW_VM_SEALED, "sl" },
 };
 
 static void put_flags(const struct face *f, uint64_t flags)
@@ -226,6 +228,8 @@ static void put_flags(const struct face *f, uint64_t flags)
     put_string(f->t, "VmFlags: ");
     if (flags & MW_VM_HUGETLB)
         flags |= MW_VM_DONTEXPAND;
+    if ((flags & (MW_VM_UFFD_WP | MW_VM_UFFD_MINOR)) && !(flags & MW_VM_UFFD_MISSING))
+        flags &= ~MW_VM_UFFD;
     for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
         bool unnamed = letters[i].flag == MW_VM_LOCKONFAULT && !space_has(f->s, ROW_ONFAULT_LETTERS);
 

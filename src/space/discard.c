@@ -5,9 +5,9 @@
 #include "space/huge.h"
 
 /* Guards stay. */
-static void zap(struct mw_space *s, uint64_t start, uint64_t end)
+static void zap(struct mw_space *s, uint64_t start, uint64_t end, enum pmap_drop how)
 {
-    pmap_drop(&s->pmap, start, end);
+    pmap_drop(&s->pmap, start, end, how);
     space_flush(s, start, end);
 }
 
@@ -21,7 +21,7 @@ static void zap_object(struct mw_space *s, const struct mw_object *o, uint64_t o
         uint64_t low = max_u64(v->offset, offset), high = min_u64(last, end);
 
         if (v->object == o && low < high && (v->flags & only) == only)
-            zap(s, v->start + (low - v->offset), v->start + (high - v->offset));
+            zap(s, v->start + (low - v->offset), v->start + (high - v->offset), DROP_CONTENT);
     }
 }
 
@@ -39,7 +39,7 @@ static struct own_huge own_huge(const struct mw_space *s, const struct mw_vma *v
 
     for (uint64_t a = at.start; a < at.end && huge_is_promised(v); a += vma_page(s, v)) {
         const pte_t *e = pmap_find(&s->pmap, a, NULL);
-        frame_t n = e ? pte_frame(&s->pmap, *e) : 0;
+        frame_t n = pte_page(e) ? pte_frame(&s->pmap, *e) : 0;
 
         if (!n || huge_is_files(s, v, a, n))
             continue;
@@ -67,7 +67,7 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
     if (!pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS) ||
         !frame_promise(s->pmap.frames, vma_level(v), own.shared))
         return false;
-    zap(s, at.start, at.end);
+    zap(s, at.start, at.end, is_anonymous(v) ? DROP_ANON : DROP_MAPPED);
     return frame_promise(s->pmap.frames, vma_level(v), own.alone);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "space/huge.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -78,6 +79,7 @@ struct access {
     struct mw_space *s;
     struct cursor c;
     uint64_t addr;  /* of the page, huge or not */
+    uint64_t exact;
     uint32_t level; /* of the entries that map this VMA's pages */
     pte_t grant;
     bool write;
@@ -223,12 +225,92 @@ static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)
 {
     if (*entry & PTE_GUARD)
         return MW_FAULT_SEGV_MAPERR;
+    if (*entry & PTE_MARK)
+        return MW_FAULT_BUS_MCEERR;
     if (!(*entry & PTE_P)) /* held through PROT_NONE */
         *entry = (*entry & ~(pte_t)PTE_HELD) | (a->grant & ~PTE_W);
     if (a->write && !(*entry & PTE_W))
         return vma(a)->flags & MW_VM_MIRRORED ? fault_mirror(a) : fault_write(a, entry);
     *entry |= a->write ? PTE_A | PTE_D : PTE_A;
     return MW_FAULT_OK;
+}
+
+/* Nobody watches, or nobody minds. A mark of write protection is no page. */
+static enum mw_fault_result fault_plain(const struct access *a, pte_t *entry)
+{
+    if (entry && (*entry & (PTE_MARK | PTE_WP)) != (PTE_MARK | PTE_WP))
+        return fault_present(a, entry);
+    return vma(a)->flags & MW_VM_MIRRORED ? fault_mirror(a) : fault_absent(a);
+}
+
+/* ---- watched memory (WATCH-6..9) ------------------------------------------------------ */
+
+/* The access is the watcher's to resolve. */
+static enum mw_fault_result watched(const struct access *a, uint32_t why)
+{
+    struct mw_watcher *w = watch_of(a->s, vma(a)->flags);
+
+    if (w->features & MW_UFFD_FEATURE_SIGBUS)
+        return MW_FAULT_BUS_ADRERR;
+    a->s->met.by = w;
+    a->s->met.addr = w->features & MW_UFFD_FEATURE_EXACT_ADDRESS ? a->exact : a->addr;
+    a->s->met.flags = why | (a->write ? MW_UFFD_PAGEFAULT_FLAG_WRITE : 0);
+    return MW_FAULT_WATCHED;
+}
+
+/* Is a page that no entry knows watched for being absent, or (then `*why` says so) for not being mapped? */
+static bool is_missed(const struct access *a, uint32_t *why)
+{
+    const struct mw_object *o = vma(a)->object;
+    bool there;
+
+    *why = 0;
+    if (is_anonymous(vma(a)) && a->level == 1)
+        return vma(a)->flags & MW_VM_UFFD_MISSING;
+    if (offset_of(a) >= o->size)
+        return false;
+    there = object_peek(o, offset_of(a) >> pmap_leaf_shift(&a->s->pmap, a->level)) ||
+            (o->ops && o->ops->read);
+    *why = there ? MW_UFFD_PAGEFAULT_FLAG_MINOR : 0;
+    return vma(a)->flags & (there ? MW_VM_UFFD_MINOR : MW_VM_UFFD_MISSING);
+}
+
+/* A marked page becomes present, write-protected as the mark says. */
+static enum mw_fault_result fault_marked(struct access *a)
+{
+    bool write = a->write;
+    enum mw_fault_result r;
+    pte_t *entry;
+
+    a->write = false;
+    r = fault_absent(a);
+    a->write = write;
+    if (r != MW_FAULT_OK)
+        return r;
+    entry = pmap_find(&a->s->pmap, a->addr, NULL);
+    *entry = (*entry & ~PTE_W) | PTE_WP;
+    return write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : MW_FAULT_OK;
+}
+
+static enum mw_fault_result fault_watched(struct access *a, pte_t *entry)
+{
+    bool absent = !entry || ((*entry & PTE_MARK) && (*entry & PTE_WP));
+    bool protected = entry && (*entry & PTE_WP) && (vma(a)->flags & MW_VM_UFFD_WP);
+    uint32_t why;
+
+    if (absent && is_missed(a, &why)) {
+        if (a->write)
+            edit_touch(a->s, a->c);
+        return watched(a, why);
+    }
+    if (protected && a->write && watch_asks(a->s, vma(a)->flags, MW_UFFD_FEATURE_WP_ASYNC)) {
+        if (!absent)
+            *entry &= ~PTE_WP;
+        return fault_plain(a, entry);
+    }
+    if (protected && absent)
+        return fault_marked(a);
+    return protected && a->write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : fault_plain(a, entry);
 }
 
 /* That memory can't be executed the CPU finds when the page is there: a guard comes first. */
@@ -243,7 +325,7 @@ static enum mw_fault_result refused(const struct mw_space *s, const struct acces
 
 enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t access)
 {
-    struct access a = { .s = s, .write = access & MW_ACCESS_WRITE };
+    struct access a = { .s = s, .exact = addr, .write = access & MW_ACCESS_WRITE };
     pte_t *entry;
 
     a.c = tree_find(&s->tree, addr);
@@ -263,12 +345,16 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
             return MW_FAULT_OOM;
         entry = pmap_find(&s->pmap, addr, NULL);
     }
-    if (entry)
-        return fault_present(&a, entry);
-    return vma(&a)->flags & MW_VM_MIRRORED ? fault_mirror(&a) : fault_absent(&a);
+    return vma(&a)->flags & WATCH_MODES ? fault_watched(&a, entry) : fault_plain(&a, entry);
 }
 
 enum mw_fault_result mw_fault(struct mw_space *s, uint64_t addr, uint32_t access)
+{
+    return mw_watch_fault(s, addr, access, &(struct mw_watch_message){ 0 });
+}
+
+enum mw_fault_result mw_watch_fault(struct mw_space *s, uint64_t addr, uint32_t access,
+                                    struct mw_watch_message *message)
 {
     enum mw_fault_result r;
 
@@ -276,6 +362,8 @@ enum mw_fault_result mw_fault(struct mw_space *s, uint64_t addr, uint32_t access
         return MW_FAULT_NOSYS;
     space_enter(s);
     r = fault_page(s, addr, access);
+    if (r == MW_FAULT_WATCHED)
+        *message = (struct mw_watch_message){ s->met.by, s->met.addr, s->met.flags };
     if (r == MW_FAULT_OK)
         space_flush(s, page_down(addr, s->cfg.page_shift),
                     page_down(addr, s->cfg.page_shift) + page_size(s));

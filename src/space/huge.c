@@ -24,7 +24,7 @@ uint64_t huge_owed(const struct mw_space *s, const struct mw_vma *v, uint64_t st
     for (uint64_t at = start; at < end && s->pmap.frames && huge_is_promised(v); at += page) {
         const pte_t *e = pmap_find(&s->pmap, at, NULL);
 
-        sum += !e || huge_is_files(s, v, at, pte_frame(&s->pmap, *e));
+        sum += !pte_page(e) || huge_is_files(s, v, at, pte_frame(&s->pmap, *e));
     }
     return sum;
 }

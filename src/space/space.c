@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "space/huge.h"
+#include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
 
@@ -104,6 +105,8 @@ void mw_space_destroy(struct mw_space *s)
         object_put(tree_at(c)->object);
     tree_destroy(&s->tree);
     names_destroy(&s->names, port);
+    while (s->watchers && s->watchers->space == s)
+        watch_free(s->watchers);
     port->free(port->ctx, s, sizeof *s);
 }
 
@@ -218,7 +221,7 @@ static int import(struct mw_space *s, const struct mw_vma *given)
     struct mw_vma unnamed = *given, *v = &unnamed;
     const struct mw_vma *next;
 
-    v->flags &= ~MW_VM_NAME; /* a number is its own space's */
+    v->flags &= ~(MW_VM_NAME | WATCH_OWN); /* numbers are their own space's */
 
     if (!aligned(s, v->start | v->end | v->offset) || v->start >= v->end ||
         v->end > s->cfg.task_size)
@@ -280,7 +283,9 @@ static void import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint6
             return;
         from = max_u64(start, v->start);
         next = min_u64(v->end, end);
-        flags = (v->flags & ~clear) | set;
+        flags = ((v->flags & ~clear) | set) & ~WATCH_OWN;
+        if (v->flags & WATCH_OWN) /* is for its watcher to say */
+            flags |= v->flags & WATCH_FLAGS;
         if (flags != v->flags)
             import_flags_one(s, from, next, flags, merge);
         start = next;
@@ -419,6 +424,8 @@ static const char *check_counters(const struct mw_space *s)
             return "space: a VMA's name is not in the table";
         if (v->object && !v->object->refs)
             return "space: a VMA names a dead object";
+        if ((v->flags & WATCH_OWN) && !watch_of(s, v->flags))
+            return "space: a VMA is watched by nobody";
         if ((v->anon & ~MW_ANON_FORKED) >= s->next_anon)
             return "space: an identity was never given out";
         account_add(&sum, v->flags, to_pages(s, v->end - v->start));

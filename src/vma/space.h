@@ -31,6 +31,12 @@ struct mw_space {
     uint64_t mirrored, huge; /* pages in mappings of mirrors, and of huge pages */
     uint64_t peak_total, peak_resident; /* the most there were after any call */
     uint64_t lost_locked, lost_committed; /* of these, what no VMA accounts for (account.h) */
+    struct mw_watcher *watchers; /* of a copy: its original's */
+    struct {
+        struct mw_watcher *by;
+        uint64_t addr;
+        uint32_t flags;
+    } met; /* what the last fault that was watched has met */
     /* translations that the call under way makes stale */
     struct mw_range stale[FLUSH_MAX];
     uint32_t stale_count;

@@ -7,6 +7,7 @@
  */
 #include "../unit/unit.h"
 
+#include "mapwright/watch.h"
 #include "vma/space.h"
 
 #define SEEN_PAGES 700 /* of the arena, compared page by page */
@@ -444,6 +445,74 @@ static int64_t import_marks_many(struct bench *b)
     return mw_import_flags(b->space, at(b, 10), at(b, 200), 0, MW_VM_DONTDUMP, false);
 }
 
+/* ---- watchers ---- */
+
+static struct mw_watcher *watcher;
+static unsigned char filling[4096] = { 1, 2, 3 };
+
+/* page 0..9 private, 10..19 shared, 20.. untouched; every second page of 0..9 is there */
+static void watched(struct bench *b)
+{
+    draw(b, "aaaaaaaaaassssssssss");
+    for (int64_t i = 0; i < 10; i += 2)
+        poke(b, at(b, i), 1);
+    poke(b, at(b, 18), 1);
+    mw_watch_create(b->space, MW_UFFD_FEATURE_EVENT_FORK | MW_UFFD_FEATURE_WP_UNPOPULATED, NULL, NULL, &watcher, NULL);
+    mw_watch_register(watcher, at(b, 0), 20 * b->page, MW_UFFD_MODE_MISSING | MW_UFFD_MODE_WP, NULL, NULL);
+}
+
+/* the same a table further on, where none is yet */
+static void watched_far(struct bench *b)
+{
+    watched(b);
+    remap(b, 10, 10, 10, FIX_, 600);
+    mw_madvise(b->space, at(b, 600), 10 * b->page, MW_MADV_DONTNEED, NULL);
+    mw_watch_register(watcher, at(b, 600), 10 * b->page, MW_UFFD_MODE_MISSING | MW_UFFD_MODE_WP, NULL, NULL);
+}
+
+static int64_t watch_create(struct bench *b)
+{
+    struct mw_watcher *w;
+    return mw_watch_create(b->space, 0, NULL, NULL, &w, NULL);
+}
+static int64_t watch_register(struct bench *b)
+{
+    struct mw_watcher *w = watcher;
+    return mw_watch_register(w, at(b, 4), 200 * b->page, MW_UFFD_MODE_MISSING, NULL, NULL);
+}
+static void many_watched(struct bench *b)
+{
+    many(b);
+    mw_watch_create(b->space, 0, NULL, NULL, &watcher, NULL);
+}
+static int64_t watch_unregister(struct bench *b) { return mw_watch_unregister(watcher, at(b, 3), 3 * b->page, NULL); }
+static int64_t watch_copy(struct bench *b) { return mw_watch_copy(watcher, at(b, 3), filling, b->page, 0, NULL); }
+static int64_t watch_copy_shared(struct bench *b) { return mw_watch_copy(watcher, at(b, 603), filling, b->page, 0, NULL); }
+static int64_t watch_zero_shared(struct bench *b) { return mw_watch_zeropage(watcher, at(b, 603), b->page, 0, NULL); }
+static int64_t watch_continue(struct bench *b) { return mw_watch_continue(watcher, at(b, 608), b->page, 0, NULL); }
+static int64_t watch_poison(struct bench *b) { return mw_watch_poison(watcher, at(b, 603), b->page, 0, NULL); }
+static int64_t watch_move(struct bench *b) { return mw_watch_move(watcher, at(b, 3), at(b, 4), b->page, 0, NULL); }
+static int64_t watch_protect(struct bench *b)
+{
+    return mw_watch_writeprotect(watcher, at(b, 600), 10 * b->page, MW_UFFD_WRITEPROTECT_MODE_WP, NULL);
+}
+static int64_t watch_marked(struct bench *b) { return fault(b, 603, MW_ACCESS_READ); }
+static void marked(struct bench *b)
+{
+    watched_far(b);
+    mw_watch_unregister(watcher, at(b, 600), 10 * b->page, NULL);
+    mw_watch_register(watcher, at(b, 600), 10 * b->page, MW_UFFD_MODE_WP, NULL, NULL);
+    watch_protect(b);
+}
+static int64_t watch_fork(struct bench *b)
+{
+    struct mw_space *child;
+    int64_t r = mw_fork(b->space, b->config.id, &child, NULL);
+    if (r == 0)
+        mw_space_destroy(child);
+    return r;
+}
+
 #define STEP(prepare, call) { #call " after " #prepare, prepare, call, false }
 #define PARTIAL(prepare, call) { #call " after " #prepare, prepare, call, true }
 
@@ -475,6 +544,11 @@ static const struct step steps[] = {
     PARTIAL(wide, advise_guard_wide), PARTIAL(plain_row, lock_middle),
     STEP(plain_row, lock_onfault), PARTIAL(plain_row, lock_files),
     STEP(locked_row, unlock_middle), STEP(plain_row, lock_all), STEP(many, lock_all),
+    STEP(watched, watch_create), STEP(many_watched, watch_register), STEP(watched, watch_unregister),
+    STEP(watched, watch_copy), STEP(watched_far, watch_copy_shared), STEP(watched_far, watch_zero_shared),
+    STEP(watched_far, watch_continue), STEP(watched_far, watch_poison), STEP(watched, watch_move),
+    PARTIAL(watched_far, watch_protect), STEP(marked, watch_marked), PARTIAL(watched, watch_fork),
+    PARTIAL(marked, watch_fork),
     STEP(forked, munmap_middle), STEP(forked, munmap_span), STEP(forked, mmap_middle), STEP(forked, mprotect_middle),
     STEP(forked, move_middle), STEP(forked, move_onto), STEP(forked, move_wide), STEP(forked, shrink_middle),
     STEP(forked, move_strictly),

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mapwright/mapwright.h"
+#include "mapwright/watch.h"
 
 #define PAGE 4096ull
 #define BASE 0x100000000000ull
@@ -157,6 +157,27 @@ static void one(struct mw_space *s, uint64_t call)
         die("the reason is not the result's", call);
 }
 
+/* A watcher's calls. What is copied from is the caller's own memory, and as long as the caller says. */
+static void watch(struct mw_watcher *w, uint64_t call)
+{
+    static const unsigned char page[4096];
+    uint64_t at = address(), n = length(), mode = below(9) ? below(8) : rnd();
+    struct mw_why why;
+    int64_t r;
+    switch (below(9)) {
+    case 0: r = mw_watch_unregister(w, at, n, &why); break;
+    case 1: r = mw_watch_copy(w, at, page, below(5) ? PAGE : 0, mode, &why); break;
+    case 2: r = mw_watch_zeropage(w, at, n, mode, &why); break;
+    case 3: r = mw_watch_continue(w, at, n, mode, &why); break;
+    case 4: r = mw_watch_poison(w, at, n, mode, &why); break;
+    case 5: r = mw_watch_move(w, at, address(), n, mode, &why); break;
+    case 6: r = mw_watch_writeprotect(w, at, n, mode, &why); break;
+    default: r = mw_watch_register(w, at, n, mode, NULL, &why); break;
+    }
+    if (r < 0 && why.err != -r)
+        die("a watcher's reason is not the result's", call);
+}
+
 static void episode(uint64_t first, uint64_t calls)
 {
     struct mw_frames *frames;
@@ -166,15 +187,20 @@ static void episode(uint64_t first, uint64_t calls)
     if (mw_frames_create(&port, ram, sizeof ram, 12, &frames) != 0)
         die("no frames", first);
     mw_frames_set_huge(frames, 21, HUGE_PAGES);
-    if (mw_object_create(&port, frames, NULL, NULL, 12 * PAGE + 5, 0, &o) != 0)
+    if (mw_object_create(&port, frames, NULL, NULL, 12 * PAGE + 5, MW_OBJ_SHMEM, &o) != 0)
         die("no object", first);
     struct mw_file file = { o, MW_FILE_READ | MW_FILE_WRITE };
     struct mw_space *s = new_space(frames);
+    struct mw_watcher *w;
+    bool watched = mw_watch_create(s, below(2) ? 0 : below(1 << 17), NULL, NULL, &w, NULL) == 0;
     fail_one_in = below(3) ? 0 : 2 + (uint32_t)below(12);
     for (uint64_t i = 0; i < calls; i++) {
         if (i % 25 == 0)
             furnish(s, &file);
-        one(s, first + i);
+        if (watched && below(3) == 0)
+            watch(w, first + i);
+        else
+            one(s, first + i);
         if (i % 10 == 9 && mw_check(s, &what) != 0)
             die(what, first + i);
     }

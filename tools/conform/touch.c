@@ -19,7 +19,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
         return;
     }
     if (sig == SIGBUS)
-        siglongjmp(fault_exit, info->si_code == BUS_ADRERR ? MET_BUS : MET_OTHER);
+        siglongjmp(fault_exit, info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR ? MET_BUS : MET_OTHER);
     /* SI_KERNEL: an address that is not canonical, of which the CPU tells no more */
     unmapped = info->si_code == SEGV_MAPERR || info->si_code == SI_KERNEL;
     /* a protection key is how memory for execution only refuses to be read */
