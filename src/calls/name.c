@@ -48,7 +48,7 @@ static bool can_be_named(const struct mw_space *s, const struct mw_vma *v)
 
     if (v->flags & MW_VM_MIRRORED)
         return !mirror_of(o)->backing;
-    return !o || (!o->ops && !o->ctx && !o->flags && space_has(s, ROW_ANON_NAME_SHARED));
+    return !o || (!o->ops && !o->ctx && !(o->flags & ~MW_OBJ_SHMEM) && space_has(s, ROW_ANON_NAME_SHARED));
 }
 
 static int name_one(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx,

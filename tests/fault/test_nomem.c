@@ -485,6 +485,11 @@ static void many_watched(struct bench *b)
     many(b);
     mw_watch_create(b->space, 0, NULL, NULL, &watcher, NULL);
 }
+static void forked_watched(struct bench *b)
+{
+    forked(b);
+    mw_watch_create(b->space, 0, NULL, NULL, &watcher, NULL);
+}
 static int64_t watch_unregister(struct bench *b) { return mw_watch_unregister(watcher, at(b, 3), 3 * b->page, NULL); }
 static int64_t watch_copy(struct bench *b) { return mw_watch_copy(watcher, at(b, 3), filling, b->page, 0, NULL); }
 static int64_t watch_copy_shared(struct bench *b) { return mw_watch_copy(watcher, at(b, 603), filling, b->page, 0, NULL); }
@@ -506,10 +511,10 @@ static void marked(struct bench *b)
 }
 static int64_t watch_fork(struct bench *b)
 {
-    struct mw_space *child;
-    int64_t r = mw_fork(b->space, b->config.id, &child, NULL);
+    struct mw_space *heir;
+    int64_t r = mw_fork(b->space, b->config.id, &heir, NULL);
     if (r == 0)
-        mw_space_destroy(child);
+        mw_space_destroy(heir);
     return r;
 }
 
@@ -544,7 +549,7 @@ static const struct step steps[] = {
     PARTIAL(wide, advise_guard_wide), PARTIAL(plain_row, lock_middle),
     STEP(plain_row, lock_onfault), PARTIAL(plain_row, lock_files),
     STEP(locked_row, unlock_middle), STEP(plain_row, lock_all), STEP(many, lock_all),
-    STEP(watched, watch_create), STEP(many_watched, watch_register), STEP(watched, watch_unregister),
+    STEP(watched, watch_create), PARTIAL(forked_watched, watch_register), STEP(many_watched, watch_register), STEP(watched, watch_unregister),
     STEP(watched, watch_copy), STEP(watched_far, watch_copy_shared), STEP(watched_far, watch_zero_shared),
     STEP(watched_far, watch_continue), STEP(watched_far, watch_poison), STEP(watched, watch_move),
     PARTIAL(watched_far, watch_protect), STEP(marked, watch_marked), PARTIAL(watched, watch_fork),
