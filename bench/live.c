@@ -338,8 +338,8 @@ static void calls(void)
     row("move of 1 GiB; peer: mremap alone, by pages, as realloc does it", move_live, move_off, GIB, 3);
 }
 
-/* `more` than there are, or as many as `more` says if that is negative; what there were. */
-static long set_huge(long more)
+/* So many, or with `more` so many more than there are; returns what there were, -1: can't be changed. */
+static long set_huge(long count, bool more)
 {
     FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+");
     long old = -1;
@@ -348,7 +348,7 @@ static long set_huge(long more)
         return -1;
     if (fscanf(f, "%ld", &old) == 1) {
         rewind(f);
-        fprintf(f, "%ld", more < 0 ? -more : old + more);
+        fprintf(f, "%ld", more ? old + count : count);
     }
     fclose(f);
     return old;
@@ -368,12 +368,12 @@ int main(void)
     row("a mirror of 1 MiB", mirror_live, mirror_hand, MIB, 51);
     filling = MW_LIVE_FILL;
     row("a mirror of 1 GiB, filled, and each page read; peer: unfilled", read_filled, read_unfilled, GIB, 5);
-    old = set_huge(520);
+    old = set_huge(520, true);
     huge_flags = MW_MAP_HUGETLB;
     if (old >= 0) {
         row("a mirror of 1 GiB of huge pages, filled, and each 4 KiB read; peer: small, unfilled",
             read_filled, read_unfilled, GIB, 5);
-        set_huge(-old);
+        set_huge(old, false);
     }
     stop();
     return report_close();
