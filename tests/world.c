@@ -413,6 +413,14 @@ int file_of(struct world *w, enum file_kind kind, int64_t pages, uint32_t mode)
     return file_of_bytes(w, kind, (uint64_t)pages * PAGE, mode);
 }
 
+int64_t truncate_to(struct world *w, int file, uint64_t bytes)
+{
+    put(w, "truncate(f%d, ", file);
+    put_size(w, bytes);
+    put(w, ")");
+    return put_result(w, w->ops->truncate(w, file, bytes));
+}
+
 /* ---- accesses ---- */
 
 static const char *access_name(enum access a)
@@ -432,6 +440,14 @@ void touch(struct world *w, int64_t page, int64_t n)
 void store(struct world *w, int64_t page, uint32_t value)
 {
     put(w, "store @%lld: %s", (long long)page, access_name(w->ops->store(w, at(page), value)));
+    end_line(w);
+}
+
+void store_at(struct world *w, uint64_t addr, uint32_t value)
+{
+    put(w, "store ");
+    put_addr(w, addr);
+    put(w, ": %s", access_name(w->ops->store(w, addr, value)));
     end_line(w);
 }
 

@@ -83,6 +83,7 @@ struct world_ops {
     int64_t (*mincore)(struct world *w, uint64_t addr, uint64_t len, unsigned char *vec);
     int64_t (*mseal)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
     int (*file)(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
+    int64_t (*truncate)(struct world *w, int file, uint64_t bytes);
     enum access (*load)(struct world *w, uint64_t addr, uint32_t *value);
     enum access (*store)(struct world *w, uint64_t addr, uint32_t value);
     enum access (*exec)(struct world *w, uint64_t addr);
@@ -217,11 +218,14 @@ void unlock_all(struct world *w);
 int file_of(struct world *w, enum file_kind kind, int64_t pages, uint32_t mode);
 int file_of_bytes(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
 
+int64_t truncate_to(struct world *w, int file, uint64_t bytes); /* one that can be written to */
+
 void touch(struct world *w, int64_t page, int64_t n);        /* writes page number + 1 to each */
 void store(struct world *w, int64_t page, uint32_t value);   /* one write, logs what it met */
 void execute(struct world *w, int64_t page);                 /* runs a `ret` placed there */
 void data(struct world *w, int64_t page, int64_t n);         /* reads each page */
 void data_at(struct world *w, uint64_t addr, int64_t n);
+void store_at(struct world *w, uint64_t addr, uint32_t value);
 void copy_out(struct world *w, uint64_t addr, uint64_t len); /* as write(2) from memory */
 void copy_in(struct world *w, uint64_t addr, uint64_t len);  /* as read(2) to memory */
 void lay(struct world *w);                                   /* the row of mappings */

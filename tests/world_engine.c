@@ -41,7 +41,7 @@ struct engine {
 
 static unsigned char *guest_ram; /* the frames' memory; dirty from run to run on purpose */
 static unsigned char pattern[COPY_MAX], copies[COPY_PAGES * PAGE];
-static int other_mark, file_mark[MAX_FILES];
+static uint64_t other_mark, file_mark[MAX_FILES]; /* how long a file has been at its shortest */
 
 static struct engine *of(struct world *w)
 {
@@ -148,8 +148,8 @@ static int64_t engine_mseal(struct world *w, uint64_t addr, uint64_t len, uint64
 static int read_page(void *ctx, uint64_t index, void *page)
 {
     uint32_t value = 100 + (uint32_t)index;
-    (void)ctx;
-    if (index < 4096)
+    const uint64_t *content = ctx;
+    if (index < 4096 && index * PAGE + sizeof value <= *content)
         memcpy(page, &value, sizeof value);
     return 0;
 }
@@ -171,14 +171,23 @@ static int engine_file(struct world *w, enum file_kind kind, uint64_t bytes, uin
         say(w, "no file");
         return NO_FILE;
     }
+    file_mark[e->files] = bytes;
     for (uint64_t i = 0; kind == FILE_SHMEM && i * PAGE < bytes; i++) { /* as its writer left it */
         frame_t n;
         if (object_page(f->object, i, &n) != OBJECT_OK)
             return NO_FILE;
-        read_page(NULL, i, frame_ptr(e->frames, n));
+        read_page(&file_mark[e->files], i, frame_ptr(e->frames, n));
     }
     f->mode = kind == FILE_PIPE ? MW_FILE_READ | MW_FILE_NOMMAP : mode;
     return e->files++;
+}
+
+static int64_t engine_truncate(struct world *w, int file, uint64_t bytes)
+{
+    int err = mw_object_truncate(of(w)->file[file].object, bytes);
+    if (err == 0 && bytes < file_mark[file])
+        file_mark[file] = bytes;
+    return err;
 }
 
 /* ---- accesses ---- */
@@ -244,7 +253,7 @@ static int handle_of(const struct mw_object *object)
     void *ctx = mw_object_ctx(object);
     if (ctx == NULL)
         return -2;
-    return ctx == &other_mark ? -3 : (int)((int *)ctx - file_mark);
+    return ctx == &other_mark ? -3 : (int)((uint64_t *)ctx - file_mark);
 }
 
 static bool engine_next(struct world *w, uint64_t addr, struct seen *out)
@@ -383,7 +392,7 @@ static const struct world_ops engine_ops = {
     .mremap = engine_mremap, .mlock = engine_mlock, .mlock2 = engine_mlock2,
     .munlock = engine_munlock, .mlockall = engine_mlockall, .munlockall = engine_munlockall,
     .madvise = engine_madvise, .msync = engine_msync, .mincore = engine_mincore,
-    .mseal = engine_mseal, .file = engine_file, .load = engine_load, .store = engine_store,
+    .mseal = engine_mseal, .file = engine_file, .truncate = engine_truncate, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
     .huge = engine_huge, .huge_pool = engine_huge_pool,

@@ -247,6 +247,11 @@ static int live_file(struct world *w, enum file_kind kind, uint64_t bytes, uint3
     return live.files++;
 }
 
+static int64_t live_truncate(struct world *w, int file, uint64_t bytes)
+{
+    return known(w, syscall(SYS_ftruncate, live.fd[file], bytes));
+}
+
 static int handle_of(uint64_t inode)
 {
     for (int i = 0; i < live.files; i++)
@@ -529,7 +534,7 @@ static const struct world_ops live_ops = {
     .mremap = live_mremap, .mlock = live_mlock, .mlock2 = live_mlock2, .munlock = live_munlock,
     .mlockall = live_mlockall, .munlockall = live_munlockall, .madvise = live_madvise,
     .msync = live_msync, .mincore = live_mincore, .mseal = live_mseal,
-    .file = live_file, .load = live_load, .store = live_store, .exec = live_exec,
+    .file = live_file, .truncate = live_truncate, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
     .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,
     .counters = live_counters, .limit = live_limit, .drop = live_drop,

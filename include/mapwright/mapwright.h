@@ -339,6 +339,21 @@ void *mw_object_ctx(const struct mw_object *object);
 /* The flags given at creation. */
 uint32_t mw_object_flags(const struct mw_object *object);
 
+/* Its size in bytes, and how many mappings of it there are, in all spaces. */
+uint64_t mw_object_size(const struct mw_object *object);
+uint64_t mw_object_mapped(const struct mw_object *object);
+
+/*
+ * ftruncate(2): makes the object `size` bytes long. Pages beyond the new end are
+ * gone from every mapping in every space, private copies included, and an access
+ * to them gets SIGBUS until the object grows again; the rest of the last page
+ * reads zero. Where ops->read fills pages, its source is the caller's to shorten
+ * or to extend with zeros, before another access. Private pages of a mirror stay. MW_EINVAL: size beyond 2^63 - 1;
+ * no multiple of the object's huge page; an object of the engine's own that
+ * mirrors private memory. Takes the lock of the object's port (SPEC TRUNC).
+ */
+int mw_object_truncate(struct mw_object *object, uint64_t size);
+
 /* mw_file.mode */
 #define MW_FILE_READ 0x1u
 #define MW_FILE_WRITE 0x2u

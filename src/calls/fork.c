@@ -102,7 +102,10 @@ static bool copy_mapping(struct mw_space *parent, struct mw_space *child, const 
         if (!n.object)
             return false;
     }
+    if (!space_hold(child, n.object))
+        return false;
     edit_add(child, &n);
+    object_unmap(n.object);
     return copy_pages(parent, child, v, n.flags & MW_VM_UFFD_WP);
 }
 

@@ -30,6 +30,7 @@ struct request {
     uint64_t prot, flags;
     const struct mw_file *file;
     struct mw_object *made;   /* for a shared anonymous mapping, or one of huge pages */
+    struct mw_object *held;   /* the mapping's, until the call ends */
     uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     bool locks;               /* as asked for, by flag or by mlockall */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
@@ -350,16 +351,13 @@ static void give_up(struct mw_space *s, const struct request *q)
 /* Huge pages are set aside last of all: what they replace has gone by then. */
 static int reserve_huge(struct mw_space *s, struct request *q, struct mw_why *why)
 {
-    if (!huge_prepare(s, &q->v, q->offset, q->length)) {
-        object_put(q->made);
+    if (!huge_prepare(s, &q->v, q->offset, q->length))
         return why_plain(why, WHY_no_memory);
-    }
     if (huge_promise(s, &q->v, q->offset, q->length))
         return 0;
     unmap_commit(s, q->v.start, q->v.end);
     if (huge_promise(s, &q->v, q->offset, q->length)) /* those that are free now */
         return 0;
-    object_put(q->made);
     return why_amount(why, WHY_huge_pool, q->length >> frame_shift_of(s->cfg.page_shift, q->level), 0);
 }
 
@@ -379,6 +377,9 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
             return why_plain(why, WHY_no_memory);
         q->v.object = q->made;
     }
+    if (!space_hold(s, q->v.object))
+        return why_plain(why, WHY_no_memory);
+    q->held = q->v.object;
     return q->level > 1 ? reserve_huge(s, q, why) : 0;
 }
 
@@ -399,7 +400,6 @@ static void commit(struct mw_space *s, struct request *q)
         edit_add(s, &q->v); /* Linux unlocks it after it has looked for neighbours */
     else
         edit_insert_new(s, &q->v);
-    object_put(q->made); /* the VMA holds its own */
 }
 
 static void finish(struct mw_space *s, const struct request *q)
@@ -464,6 +464,8 @@ int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t pro
         commit(s, &q);
         finish(s, &q);
     }
+    object_unmap(q.held);
+    object_put(q.made);
     let_go(kept);
     space_leave(s);
     return err ? err : (int64_t)q.v.start;

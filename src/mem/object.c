@@ -66,6 +66,47 @@ void mw_object_put(struct mw_object *o)
     o->port->free(o->port->ctx, o, sizeof *o);
 }
 
+bool object_link(struct mw_object *o, struct mw_space *space, struct object_link **of_space)
+{
+    struct object_link *l = o->links;
+
+    while (l && l->space != space)
+        l = l->next;
+    if (l)
+        return true;
+    l = o->port->alloc(o->port->ctx, sizeof *l);
+    if (!l)
+        return false;
+    *l = (struct object_link){ o, space, o->links, &o->links, *of_space, of_space };
+    if (l->next)
+        l->next->at = &l->next;
+    if (l->space_next)
+        l->space_next->space_at = &l->space_next;
+    o->links = *of_space = l;
+    return true;
+}
+
+void object_unlink(struct object_link *l)
+{
+    *l->at = l->next;
+    if (l->next)
+        l->next->at = l->at;
+    *l->space_at = l->space_next;
+    if (l->space_next)
+        l->space_next->space_at = l->space_at;
+    l->object->port->free(l->object->port->ctx, l, sizeof *l);
+}
+
+void object_unmap(struct mw_object *o)
+{
+    if (!o)
+        return;
+    o->mapped--;
+    while (!o->mapped && o->links)
+        object_unlink(o->links);
+    mw_object_put(o);
+}
+
 void *mw_object_ctx(const struct mw_object *o) { return o->ctx; }
 uint32_t mw_object_flags(const struct mw_object *o) { return o->flags; }
 
@@ -174,6 +215,15 @@ static frame_t page_new(struct mw_object *o, bool promised)
     return n;
 }
 
+/* Zeros behind an end of the object at `size` bytes, in its last page, if that is there. */
+static void clear_tail(struct mw_object *o, frame_t last, uint64_t size)
+{
+    uint64_t page = 1ull << frame_shift(o->frames, o->level), used = size & (page - 1);
+
+    if (last && used)
+        memset((unsigned char *)frame_ptr(o->frames, last) + used, 0, (size_t)(page - used));
+}
+
 enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *frame)
 {
     uint32_t shift = frame_shift(o->frames, o->level);
@@ -194,10 +244,57 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
             *slot = 0;
             return OBJECT_FAILED;
         }
+        if (index == o->size >> shift)
+            clear_tail(o, n, o->size);
         *slot = n;
     }
     *frame = *slot;
     return OBJECT_OK;
+}
+
+/* Gives up the pages from `first` on of the node, whose own first page is `base`. True: none is left. */
+static bool node_cut(struct mw_object *o, struct object_node *n, uint32_t level, uint64_t base,
+                     uint64_t first)
+{
+    uint32_t shift = (level - 1) * NODE_BITS;
+    bool empty = true;
+
+    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
+        uint64_t at = base + ((uint64_t)i << shift);
+
+        if (level > 1 && n->slot[i].child) {
+            if (at >= first || first - at < 1ull << shift)
+                if (node_cut(o, n->slot[i].child, level - 1, at, first))
+                    n->slot[i].child = NULL;
+            empty = empty && !n->slot[i].child;
+        } else if (level == 1 && n->slot[i].frame) {
+            if (at >= first) {
+                page_put(o, n->slot[i].frame);
+                n->slot[i].frame = 0;
+            }
+            empty = empty && !n->slot[i].frame;
+        }
+    }
+    if (empty)
+        o->port->free(o->port->ctx, n, sizeof *n);
+    return empty;
+}
+
+void object_resize(struct mw_object *o, uint64_t size)
+{
+    uint64_t old = o->size, last;
+    uint32_t shift;
+
+    o->size = size;
+    if (!o->frames || size > old)
+        return;
+    shift = frame_shift(o->frames, o->level);
+    last = size >> shift;
+    clear_tail(o, object_peek(o, last), size);
+    if (o->root && node_cut(o, o->root, o->height, 0, last + (last << shift != size))) {
+        o->root = NULL;
+        o->height = 0;
+    }
 }
 
 /* One page. An object that is read in has a page of zeros instead. */

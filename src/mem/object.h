@@ -8,6 +8,20 @@
 /* A node of the page index: 64 children, or at the bottom 64 frame numbers. */
 struct object_node;
 
+struct mw_space;
+
+/*
+ * One object, and one space with pages that may map it: what finds the VMAs of
+ * an object. It lasts until no VMA of any space maps the object, or the space
+ * is gone, so that cutting, moving and merging VMAs need not know of it.
+ */
+struct object_link {
+    struct mw_object *object;
+    struct mw_space *space;
+    struct object_link *next, **at;             /* of the object's, and what points here */
+    struct object_link *space_next, **space_at; /* of the space's */
+};
+
 struct mw_object {
     const struct mw_port *port;
     struct mw_frames *frames;
@@ -15,6 +29,8 @@ struct mw_object {
     void *ctx;
     uint64_t size;     /* bytes */
     uint64_t refs;
+    uint64_t mapped;   /* of these, VMAs */
+    struct object_link *links;
     uint32_t flags;    /* MW_OBJ_..., OBJECT_... */
     uint32_t level;    /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     uint32_t height;   /* levels of the page index */
@@ -45,6 +61,12 @@ bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages);
  */
 bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages);
 
+/*
+ * Makes the object `size` bytes long: pages that lie beyond it are given up,
+ * and what is promised for them; the rest of the last one is zeros. Mappings are the caller's.
+ */
+void object_resize(struct mw_object *o, uint64_t size);
+
 /* Page `index` if it is there already, else 0. */
 frame_t object_peek(const struct mw_object *o, uint64_t index);
 
@@ -53,6 +75,13 @@ frame_t object_peek(const struct mw_object *o, uint64_t index);
  * reference; a caller that maps the frame takes another.
  */
 enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *frame);
+
+/*
+ * Notes that `space`, whose links are at `of_space`, may map the object; nothing
+ * if it is noted. False: no memory.
+ */
+bool object_link(struct mw_object *o, struct mw_space *space, struct object_link **of_space);
+void object_unlink(struct object_link *link);
 
 /* NULL-safe forms, for VMAs of either kind. */
 static inline void object_get(struct mw_object *o)
@@ -66,5 +95,16 @@ static inline void object_put(struct mw_object *o)
     if (o)
         mw_object_put(o);
 }
+
+/* A VMA's reference. */
+static inline void object_map(struct mw_object *o)
+{
+    if (o) {
+        o->refs++;
+        o->mapped++;
+    }
+}
+
+void object_unmap(struct mw_object *o);
 
 #endif

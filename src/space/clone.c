@@ -18,7 +18,7 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
         return NULL;
     }
     for (struct cursor c = tree_first(&copy->tree); c.leaf; c = tree_next(c))
-        object_get(tree_at(c)->object);
+        object_map(tree_at(c)->object);
     copy->asked = s->asked;
     copy->watchers = s->watchers;
     copy->next_anon = s->next_anon;

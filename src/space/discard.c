@@ -3,6 +3,7 @@
 #include "space/discard.h"
 
 #include "space/huge.h"
+#include "space/rmap.h"
 
 /* Guards stay. */
 static void zap(struct mw_space *s, uint64_t start, uint64_t end, enum pmap_drop how)
@@ -11,18 +12,17 @@ static void zap(struct mw_space *s, uint64_t start, uint64_t end, enum pmap_drop
     space_flush(s, start, end);
 }
 
-/* Takes [offset, end) of the object out of every mapping of this space. */
-static void zap_object(struct mw_space *s, const struct mw_object *o, uint64_t offset, uint64_t end,
-                       uint64_t only)
+/* A mapping's; or only a shared one's. */
+static void zap_any(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
-    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c)) {
-        const struct mw_vma *v = tree_at(c);
-        uint64_t last = v->offset + (v->end - v->start);
-        uint64_t low = max_u64(v->offset, offset), high = min_u64(last, end);
+    (void)v, (void)ctx;
+    zap(s, at.start, at.end, DROP_CONTENT);
+}
 
-        if (v->object == o && low < high && (v->flags & only) == only)
-            zap(s, v->start + (low - v->offset), v->start + (high - v->offset), DROP_CONTENT);
-    }
+static void zap_shared(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    if (v->flags & MW_VM_MAYSHARE)
+        zap_any(s, v, at, ctx);
 }
 
 /*
@@ -59,7 +59,7 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
     if (!s->pmap.frames)
         return true;
     if (v->flags & MW_VM_MIRRORED) {
-        zap_object(s, v->object, offset, offset + bytes, 0);
+        rmap_space(s, v->object, (struct mw_range){ offset, offset + bytes }, &(struct rmap){ zap_any, NULL });
         pmap_zap(&mirror_of(v->object)->index, offset, offset + bytes);
         return true;
     }
@@ -71,6 +71,35 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
     return frame_promise(s->pmap.frames, vma_level(v), own.alone);
 }
 
+/* What sets no huge pages aside goes first: then nobody but a mirror still has those that do. */
+static void zap_unpromised(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    if (!huge_is_promised(v))
+        zap_any(s, v, at, ctx);
+}
+
+static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    struct mw_vma none = *v;
+
+    (void)ctx;
+    if (!huge_is_promised(v) || discard_pages(s, v, at))
+        return;
+    huge_unpromise(s, v->start, v->end); /* without them, as if it had asked for none */
+    none.flags |= MW_VM_NORESERVE;
+    tree_set(tree_find(&s->tree, v->start), &none);
+    zap(s, at.start, at.end, DROP_CONTENT);
+}
+
+void discard_beyond(struct mw_object *o, uint64_t offset)
+{
+    const struct mw_range gone = { offset, UINT64_MAX };
+
+    rmap_all(o, gone, &(struct rmap){ zap_unpromised, NULL });
+    if (o->level > 1)
+        rmap_all(o, gone, &(struct rmap){ zap_promised, NULL });
+}
+
 bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range at)
 {
     uint64_t offset = v->offset + (at.start - v->start), bytes = at.end - at.start;
@@ -78,7 +107,7 @@ bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range
 
     if (!s->pmap.frames)
         return true;
-    zap_object(s, v->object, offset, offset + bytes, MW_VM_MAYSHARE);
+    rmap_all(v->object, (struct mw_range){ offset, offset + bytes }, &(struct rmap){ zap_shared, NULL });
     return !v->object->frames || object_empty(v->object, offset >> shift, bytes >> shift);
 }
 

@@ -23,6 +23,12 @@ bool discard_behind_guards(struct mw_space *s, struct mw_range *at);
 void discard_guards(struct mw_space *s, struct mw_range at);
 
 /*
+ * Drops the pages that any space maps of `o` from `offset` on, a multiple of
+ * its page, private copies too.
+ */
+void discard_beyond(struct mw_object *o, uint64_t offset);
+
+/*
  * Empties what `at` maps of the shared object of `v`, for everyone. False: no
  * memory for it; some may be empty.
  */

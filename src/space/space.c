@@ -102,7 +102,9 @@ void mw_space_destroy(struct mw_space *s)
         huge_unpromise(s, 0, UINT64_MAX);
     pmap_destroy(&s->pmap);
     for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
-        object_put(tree_at(c)->object);
+        object_unmap(tree_at(c)->object);
+    while (s->objects)
+        object_unlink(s->objects);
     tree_destroy(&s->tree);
     names_destroy(&s->names, port);
     while (s->watchers && s->watchers->space == s)
@@ -118,13 +120,20 @@ void space_enter(struct mw_space *s)
         s->cfg.port->lock(s->cfg.port->ctx);
 }
 
-void space_leave(struct mw_space *s)
+void space_send(struct mw_space *s)
 {
     const struct mw_port *port = s->cfg.port;
 
     if (s->stale_count && port->flush)
         port->flush(port->ctx, s->cfg.id, s->stale, s->stale_count);
     s->stale_count = 0;
+}
+
+void space_leave(struct mw_space *s)
+{
+    const struct mw_port *port = s->cfg.port;
+
+    space_send(s);
     s->peak_total = max_u64(s->peak_total, s->total);
     if (!s->pool.forked)
         s->peak_resident = max_u64(s->peak_resident, s->pool.resident);
@@ -151,6 +160,15 @@ void space_flush(struct mw_space *s, uint64_t start, uint64_t end)
 int space_reserve(struct mw_space *s, uint32_t inserts, struct mw_why *why)
 {
     return tree_reserve(&s->tree, inserts) ? 0 : why_plain(why, WHY_no_memory);
+}
+
+bool space_hold(struct mw_space *s, struct mw_object *o)
+{
+    /* (without pages nothing is looked for; a mirror is known by its space alone) */
+    if (o && s->pmap.frames && !(o->flags & OBJECT_MIRROR) && !object_link(o, s, &s->objects))
+        return false;
+    object_map(o);
+    return true;
 }
 
 /* ---- settings ------------------------------------------------------------------ */
@@ -216,10 +234,22 @@ static void note_identity(struct mw_space *s, uint64_t anon)
     s->next_anon = max_u64(s->next_anon, (anon & ~MW_ANON_FORKED) + 1);
 }
 
+static int import_held(struct mw_space *s, const struct mw_vma *v)
+{
+    if (!tree_reserve(&s->tree, 1))
+        return -MW_ENOMEM;
+    if ((v->flags & MW_VM_HUGETLB) && !huge_promise(s, v, v->offset, v->end - v->start))
+        return -MW_ENOMEM;
+    edit_add(s, v);
+    note_identity(s, v->anon);
+    return 0;
+}
+
 static int import(struct mw_space *s, const struct mw_vma *given)
 {
     struct mw_vma unnamed = *given, *v = &unnamed;
     const struct mw_vma *next;
+    int err;
 
     v->flags &= ~(MW_VM_NAME | WATCH_OWN); /* numbers are their own space's */
 
@@ -229,13 +259,11 @@ static int import(struct mw_space *s, const struct mw_vma *given)
     next = tree_at(tree_find(&s->tree, v->start));
     if (next && next->start < v->end)
         return -MW_EINVAL;
-    if (!tree_reserve(&s->tree, 1))
+    if (!space_hold(s, v->object))
         return -MW_ENOMEM;
-    if ((v->flags & MW_VM_HUGETLB) && !huge_promise(s, v, v->offset, v->end - v->start))
-        return -MW_ENOMEM;
-    edit_add(s, v);
-    note_identity(s, v->anon);
-    return 0;
+    err = import_held(s, v);
+    object_unmap(v->object);
+    return err;
 }
 
 int mw_import(struct mw_space *s, const struct mw_vma *v)
@@ -440,6 +468,48 @@ static const char *check_counters(const struct mw_space *s)
     return sum.committed + s->lost_committed == s->committed ? NULL : "space: the count of committed pages is wrong";
 }
 
+static uint64_t vmas_of(const struct mw_space *s, const struct mw_object *o)
+{
+    uint64_t n = 0;
+
+    for (struct cursor c = tree_first(&s->tree); c.leaf; c = tree_next(c))
+        n += tree_at(c)->object == o;
+    return n;
+}
+
+/* Is it counted by its object, and by all spaces that map it too? */
+static const char *check_link(const struct mw_space *s, const struct object_link *l)
+{
+    const struct mw_object *o = l->object;
+    uint64_t n = 0;
+
+    if (l->space != s || *l->space_at != l || *l->at != l)
+        return "object: a space is linked wrongly";
+    for (const struct object_link *k = o->links; k; k = k->next)
+        n += vmas_of(k->space, o);
+    /* (those without pages map it too) */
+    return o->mapped && n <= o->mapped ? NULL : "object: the count of its mappings is wrong";
+}
+
+/* Whatever maps an object can be found from it. */
+static const char *check_objects(const struct mw_space *s)
+{
+    const char *bad = NULL;
+
+    for (const struct object_link *l = s->objects; l && !bad; l = l->space_next)
+        bad = check_link(s, l);
+    for (struct cursor c = tree_first(&s->tree); c.leaf && !bad; c = tree_next(c)) {
+        const struct mw_object *o = tree_at(c)->object;
+        const struct object_link *l = o ? o->links : NULL;
+
+        while (l && l->space != s)
+            l = l->next;
+        if (o && !l && s->pmap.frames && !(o->flags & OBJECT_MIRROR))
+            bad = "object: a mapping can't be found from it";
+    }
+    return bad;
+}
+
 static const char *check_pages(struct mw_space *s)
 {
     struct pmap_sum sum = { 0 };
@@ -471,6 +541,8 @@ int mw_check(const struct mw_space *s, const char **what)
         bad = check_counters(s), part = 2;
     if (!bad)
         bad = check_pages(mutable), part = 3;
+    if (!bad)
+        bad = check_objects(s), part = 4;
     if (what)
         *what = bad;
     return bad ? part : 0;

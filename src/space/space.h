@@ -12,6 +12,15 @@ void space_leave(struct mw_space *s);
 /* Notes that translations of [start, end) are stale; sent off by space_leave. */
 void space_flush(struct mw_space *s, uint64_t start, uint64_t end);
 
+/* Sends them off now. */
+void space_send(struct mw_space *s);
+
+/*
+ * Sees to it that `o` (may be NULL) is found again by what will map it, and
+ * holds it as a VMA does, until object_unmap. False: no memory.
+ */
+bool space_hold(struct mw_space *s, struct mw_object *o);
+
 /*
  * Takes what a call may need before it changes anything: `inserts` insertions
  * into the tree. 0 or -ENOMEM.

@@ -27,7 +27,7 @@ static void split(struct mw_space *s, struct cursor c, uint64_t at)
     struct mw_vma lower = *tree_at(c), upper = part(&lower, at, lower.end);
 
     lower.end = at;
-    object_get(upper.object);
+    object_map(upper.object);
     tree_insert_after(&s->tree, c, &upper); /* first: so no gap is ever seen between them */
     tree_set(tree_find(&s->tree, lower.start), &lower);
 }
@@ -51,7 +51,7 @@ void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)
         const struct mw_vma *v = tree_at(c);
 
         account_sub(s, v->flags, pages_of(s, v));
-        object_put(v->object);
+        object_unmap(v->object);
     }
     tree_cut(&s->tree, first, end);
 }
@@ -127,7 +127,7 @@ static struct mw_vma joined(const struct around *a, struct verdict m, const stru
 void edit_add(struct mw_space *s, const struct mw_vma *v)
 {
     account_add(s, v->flags, pages_of(s, v));
-    object_get(v->object);
+    object_map(v->object);
     tree_insert(&s->tree, v);
 }
 
@@ -142,7 +142,7 @@ struct cursor edit_append(struct mw_space *s, struct cursor prev, const struct m
         tree_set(prev, &r);
         return prev;
     }
-    object_get(v->object);
+    object_map(v->object);
     return prev.leaf ? tree_insert_after(&s->tree, prev, v) : tree_insert(&s->tree, v);
 }
 
@@ -168,7 +168,7 @@ static void insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart, b
     }
     account_add(s, v->flags, pages_of(s, v));
     if (m.below && m.above) {
-        object_put(a.next.object);
+        object_unmap(a.next.object);
         tree_remove(&s->tree, next);
         prev = tree_find(&s->tree, a.prev.start);
     }
@@ -203,10 +203,10 @@ static void modify_merged(struct mw_space *s, struct cursor c, const struct arou
 
         tree_set(c, &rest);
     } else {
-        object_put(v->object);
+        object_unmap(v->object);
         c = tree_remove(&s->tree, c);
         if (m.below && m.above) {
-            object_put(a->next.object);
+            object_unmap(a->next.object);
             tree_remove(&s->tree, c);
         }
     }
@@ -267,7 +267,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 
         v.end = n.end;
         v.anon = v.anon ? v.anon : n.anon;
-        object_put(n.object);
+        object_unmap(n.object);
         tree_remove(&s->tree, next);
         c = tree_find(&s->tree, v.start);
     }
@@ -324,8 +324,8 @@ void edit_mirror(struct mw_space *s, uint64_t start, uint64_t end, struct mw_obj
     c = tree_find(&s->tree, start);
     v = *tree_at(c);
     account_sub(s, v.flags, pages_of(s, &v));
-    object_get(object);
-    object_put(v.object);
+    object_map(object);
+    object_unmap(v.object);
     v.object = object;
     v.offset = start;
     v.anon = 0;

@@ -22,6 +22,7 @@ struct mw_space {
     struct names names;   /* of anonymous memory */
     struct pmap pmap;
     struct pmap_pool pool; /* of pmap, and of the mirrors' indexes */
+    struct object_link *objects; /* what it may map */
     uint64_t next_anon;   /* the next anonymous identity */
     uint64_t brk_start, brk;
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
