@@ -122,6 +122,7 @@ const char *mw_version(void);
 
 #define MW_EPERM 1
 #define MW_ENOENT 2
+#define MW_EIO 5
 #define MW_EBADF 9
 #define MW_EAGAIN 11
 #define MW_ENOMEM 12
@@ -132,6 +133,7 @@ const char *mw_version(void);
 #define MW_ENODEV 19
 #define MW_EINVAL 22
 #define MW_EFBIG 27
+#define MW_ENOSPC 28
 #define MW_ENOSYS 38
 #define MW_EOVERFLOW 75
 #define MW_EOPNOTSUPP 95
@@ -290,7 +292,8 @@ void mw_frames_huge(const struct mw_frames *frames, uint32_t log2_size, struct m
 
 /*
  * Something that can be mapped shared, or privately as a file: a file, a
- * memfd, a device. Callbacks may be NULL.
+ * memfd, a device. Callbacks may be NULL. They are called under the port's
+ * lock, and make no calls on spaces or objects.
  */
 struct mw_object_ops {
     /*
@@ -302,6 +305,17 @@ struct mw_object_ops {
 
     /* The last reference is gone. */
     void (*release)(void *ctx);
+
+    /*
+     * Takes page number `index` back: somebody may have written to it through a
+     * shared mapping since it was read, or written back. Called by
+     * msync(MS_SYNC) and mw_object_sync, and for what is left before `release`;
+     * never for pages beyond the end. Bytes beyond the end, in the last page, are
+     * no part of the object. A negative errno: msync says EIO, or ENOSPC if it is
+     * that, and as on Linux the page counts as written all the same. NULL:
+     * there is nothing to write back.
+     */
+    int (*write)(void *ctx, uint64_t index, const void *page);
 };
 
 /* mw_object_create's flags */
@@ -353,6 +367,14 @@ uint64_t mw_object_mapped(const struct mw_object *object);
  * mirrors private memory. Takes the lock of the object's port (SPEC TRUNC).
  */
 int mw_object_truncate(struct mw_object *object, uint64_t size);
+
+/*
+ * fsync(2), as far as mappings go: hands all that has been written through
+ * shared mappings in any space to ops->write; afterwards a write faults again. 0,
+ * -MW_EIO or -MW_ENOSPC, as ops->write has it: the first failure, when the rest
+ * was tried too. Takes the lock of the object's port (SPEC SYNC-5 to SYNC-7).
+ */
+int mw_object_sync(struct mw_object *object);
 
 /* mw_file.mode */
 #define MW_FILE_READ 0x1u
@@ -547,10 +569,12 @@ int64_t mw_madvise(struct mw_space *space, uint64_t addr, uint64_t length, uint6
                    struct mw_why *why);
 
 /*
- * msync(2). Objects are always up to date here, so it only checks. Errors:
+ * msync(2). MW_MS_SYNC writes back what the shared mappings in the range map of
+ * their objects (ops->write), written through them or through others. Errors:
  *   EINVAL    unknown flags, MW_MS_ASYNC with MW_MS_SYNC; an unaligned address
  *   ENOMEM    the range wraps; a hole, said when the rest has been done
  *   EBUSY     MW_MS_INVALIDATE of locked memory
+ *   EIO, ENOSPC  ops->write failed: what lies in later mappings was not tried
  */
 int64_t mw_msync(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t flags,
                  struct mw_why *why);

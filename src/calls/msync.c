@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * msync.c - msync(2). A page that is written is the object's own, so there is
- * nothing to write back: what is left are the checks. Rules SYNC-1..4.
- */
+/* msync.c - msync(2), and an object's fsync(2). Rules SYNC-1..7. */
 #include "calls/walk.h"
+#include "space/writeback.h"
 
 #define KNOWN (MW_MS_ASYNC | MW_MS_INVALIDATE | MW_MS_SYNC)
+
+static int failed(int err, struct mw_range at, struct mw_why *why)
+{
+    why_at(why, WHY_sync_failed, at.start, at.end);
+    if (why)
+        why->err = -err;
+    return err;
+}
 
 static int sync_one(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx,
                     struct mw_why *why)
 {
     const uint64_t *flags = ctx;
+    uint64_t offset = v->offset + (at.start - v->start);
+    int err = 0;
 
-    (void)s, (void)at;
     if ((*flags & MW_MS_INVALIDATE) && (v->flags & MW_VM_LOCKED))
         return why_at(why, WHY_sync_locked, v->start, v->end);
-    return 0;
+    if ((*flags & MW_MS_SYNC) && (v->flags & MW_VM_SHARED) && v->object && s->pmap.frames)
+        err = write_back(v->object, (struct mw_range){ offset, add_ceil(offset, at.end - at.start) });
+    return err ? failed(err, at, why) : 0;
 }
 
 static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t length, uint64_t flags,
@@ -47,5 +56,18 @@ int64_t mw_msync(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t fl
     if (!err)
         err = walk_range(s, at, &w, why);
     space_leave(s);
+    return err;
+}
+
+int mw_object_sync(struct mw_object *o)
+{
+    const struct mw_port *port = o->port;
+    int err;
+
+    if (port->lock)
+        port->lock(port->ctx);
+    err = write_back(o, (struct mw_range){ 0, UINT64_MAX });
+    if (port->unlock)
+        port->unlock(port->ctx);
     return err;
 }

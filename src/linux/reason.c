@@ -7,7 +7,7 @@
 
 #define ERRNOS(X)                                                                         \
     X(EPERM) X(ENOENT) X(EBADF) X(EAGAIN) X(ENOMEM) X(EACCES) X(EFAULT) X(EBUSY) X(EEXIST) \
-    X(ENODEV) X(EINVAL) X(EFBIG) X(ENOSYS) X(EOVERFLOW) X(EOPNOTSUPP) X(EHWPOISON)
+    X(ENODEV) X(EINVAL) X(EFBIG) X(EIO) X(ENOSPC) X(ENOSYS) X(EOVERFLOW) X(EOPNOTSUPP) X(EHWPOISON)
 
 #define MW_0 0
 

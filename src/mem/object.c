@@ -3,10 +3,12 @@
 #include "mem/object.h"
 
 #include "base/mem.h"
+#include "base/range.h"
 
 enum { NODE_BITS = 6, NODE_SLOTS = 1 << NODE_BITS };
 
 struct object_node {
+    uint64_t dirty; /* a bit a slot: the page, or one below it, is to be written back */
     union {
         struct object_node *child;
         frame_t frame;
@@ -28,6 +30,9 @@ int mw_object_create(const struct mw_port *port, struct mw_frames *frames,
     *out = o;
     return 0;
 }
+
+/* Does it live elsewhere, where its pages have to go? */
+static bool is_written(const struct mw_object *o) { return o && o->ops && o->ops->write; }
 
 /* In a slot: no page yet, but a huge one is set aside for it. */
 #define PROMISED UINT32_MAX
@@ -59,6 +64,8 @@ void mw_object_put(struct mw_object *o)
 {
     if (--o->refs)
         return;
+    if (is_written(o))
+        object_write(o, 0, UINT64_MAX);
     if (o->root)
         node_free(o, o->root, o->height);
     if (o->ops && o->ops->release)
@@ -134,6 +141,7 @@ static bool index_raise(struct mw_object *o, uint64_t index)
         if (!n)
             return false;
         n->slot[0].child = o->root;
+        n->dirty = o->root && o->root->dirty;
         o->root = n;
         o->height++;
     }
@@ -171,6 +179,79 @@ frame_t object_peek(const struct mw_object *o, uint64_t index)
     if (!n || n->slot[index & (NODE_SLOTS - 1)].frame == PROMISED)
         return 0;
     return n->slot[index & (NODE_SLOTS - 1)].frame;
+}
+
+/* ---- pages that are to be written back ------------------------------------------------ */
+
+/* Which slot of a node at `level` leads to page `index`? */
+static uint32_t slot_of(uint64_t index, uint32_t level)
+{
+    return (uint32_t)(index >> ((level - 1) * NODE_BITS)) & (NODE_SLOTS - 1);
+}
+
+void object_soil(struct mw_object *o, uint64_t index)
+{
+    struct object_node *n;
+
+    if (!is_written(o))
+        return;
+    n = o->root;
+    for (uint32_t level = o->height; level; level--) {
+        n->dirty |= 1ull << slot_of(index, level);
+        n = n->slot[slot_of(index, level)].child;
+    }
+}
+
+/* True: nothing below the node is left to write. */
+static bool node_clean(struct object_node *n, uint32_t level, uint64_t index)
+{
+    uint32_t i = slot_of(index, level);
+
+    if (level == 1 || node_clean(n->slot[i].child, level - 1, index))
+        n->dirty &= ~(1ull << i);
+    return !n->dirty;
+}
+
+/* Both as numbers within the node. */
+static uint64_t node_next(const struct object_node *n, uint32_t level, uint64_t from)
+{
+    uint32_t shift = (level - 1) * NODE_BITS;
+
+    for (uint64_t i = from >> shift; i < NODE_SLOTS; i++, from = i << shift) {
+        uint64_t at = 0;
+
+        if (!(n->dirty >> i & 1))
+            continue;
+        if (level > 1)
+            at = node_next(n->slot[i].child, level - 1, from - (i << shift));
+        if (at != UINT64_MAX)
+            return (i << shift) + at;
+    }
+    return UINT64_MAX;
+}
+
+uint64_t object_next_soiled(const struct mw_object *o, uint64_t from)
+{
+    return o->root && covers(o->height, from) ? node_next(o->root, o->height, from) : UINT64_MAX;
+}
+
+bool object_is_soiled(const struct mw_object *o, uint64_t index)
+{
+    return object_next_soiled(o, index) == index;
+}
+
+int object_write(struct mw_object *o, uint64_t first, uint64_t end)
+{
+    int err = 0;
+
+    for (uint64_t i = object_next_soiled(o, first); i < end; i = object_next_soiled(o, i)) {
+        int r = o->ops->write(o->ctx, i, frame_ptr(o->frames, object_peek(o, i)));
+
+        node_clean(o->root, o->height, i); /* also what failed, as on Linux */
+        if (r < 0 && !err)
+            err = r == -MW_ENOSPC ? r : -MW_EIO;
+    }
+    return err;
 }
 
 bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages)
@@ -252,32 +333,40 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
     return OBJECT_OK;
 }
 
-/* Gives up the pages from `first` on of the node, whose own first page is `base`. True: none is left. */
-static bool node_cut(struct mw_object *o, struct object_node *n, uint32_t level, uint64_t base,
+static bool node_cut(struct mw_object *o, struct object_node *n, uint32_t level, uint64_t first);
+
+/* The pages of slot `i` from `first` on, a number within it. */
+static void slot_cut(struct mw_object *o, struct object_node *n, uint32_t level, uint64_t i,
                      uint64_t first)
 {
-    uint32_t shift = (level - 1) * NODE_BITS;
-    bool empty = true;
+    bool soiled = false;
 
-    for (uint32_t i = 0; i < NODE_SLOTS; i++) {
-        uint64_t at = base + ((uint64_t)i << shift);
-
-        if (level > 1 && n->slot[i].child) {
-            if (at >= first || first - at < 1ull << shift)
-                if (node_cut(o, n->slot[i].child, level - 1, at, first))
-                    n->slot[i].child = NULL;
-            empty = empty && !n->slot[i].child;
-        } else if (level == 1 && n->slot[i].frame) {
-            if (at >= first) {
-                page_put(o, n->slot[i].frame);
-                n->slot[i].frame = 0;
-            }
-            empty = empty && !n->slot[i].frame;
-        }
+    if (level > 1 && n->slot[i].child) {
+        if (node_cut(o, n->slot[i].child, level - 1, first))
+            n->slot[i].child = NULL;
+        else
+            soiled = n->slot[i].child->dirty != 0;
+    } else if (level == 1 && n->slot[i].frame) {
+        page_put(o, n->slot[i].frame);
+        n->slot[i].frame = 0;
     }
-    if (empty)
-        o->port->free(o->port->ctx, n, sizeof *n);
-    return empty;
+    if (!soiled)
+        n->dirty &= ~(1ull << i);
+}
+
+/* Gives up the pages of a node from `first` on, a number within it, and the node itself if none is left: true. */
+static bool node_cut(struct mw_object *o, struct object_node *n, uint32_t level, uint64_t first)
+{
+    uint32_t shift = (level - 1) * NODE_BITS;
+    uint64_t whole = first >> shift; /* so many slots stay as they are */
+
+    for (uint64_t i = whole; i < NODE_SLOTS; i++)
+        slot_cut(o, n, level, i, i == whole ? first - (whole << shift) : 0);
+    for (uint32_t i = 0; i < NODE_SLOTS; i++)
+        if (level > 1 ? n->slot[i].child != NULL : n->slot[i].frame != 0)
+            return false;
+    o->port->free(o->port->ctx, n, sizeof *n);
+    return true;
 }
 
 void object_resize(struct mw_object *o, uint64_t size)
@@ -286,18 +375,19 @@ void object_resize(struct mw_object *o, uint64_t size)
     uint32_t shift;
 
     o->size = size;
-    if (!o->frames || size > old)
+    if (!o->frames)
         return;
     shift = frame_shift(o->frames, o->level);
-    last = size >> shift;
-    clear_tail(o, object_peek(o, last), size);
-    if (o->root && node_cut(o, o->root, o->height, 0, last + (last << shift != size))) {
+    last = min_u64(old, size) >> shift;
+    if (size <= old || is_written(o)) /* what lies behind the end of a file never reaches it */
+        clear_tail(o, object_peek(o, last), min_u64(old, size));
+    if (size < old && o->root && node_cut(o, o->root, o->height, last + (last << shift != size))) {
         o->root = NULL;
         o->height = 0;
     }
 }
 
-/* One page. An object that is read in has a page of zeros instead. */
+/* One page. An object that lives elsewhere has a page of zeros instead, which goes there. */
 static bool page_empty(struct mw_object *o, uint64_t index)
 {
     bool is_read = o->ops && o->ops->read;
@@ -307,13 +397,16 @@ static bool page_empty(struct mw_object *o, uint64_t index)
         return true;
     if (!slot)
         return false;
-    if (n && (is_read || o->frames->meta[n].refs > 1)) {
+    if (n && (is_read || is_written(o) || o->frames->meta[n].refs > 1)) {
         memset(frame_ptr(o->frames, n), 0, (size_t)1 << frame_shift(o->frames, o->level));
+        object_soil(o, index);
         return true;
     }
     if (n)
         page_put(o, n);
     *slot = is_read ? page_new(o, false) : 0;
+    if (*slot)
+        object_soil(o, index);
     return *slot || !is_read;
 }
 

@@ -67,6 +67,22 @@ bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages);
  */
 void object_resize(struct mw_object *o, uint64_t size);
 
+/*
+ * Of an object that is written back (o may be NULL): page `index`, which is
+ * there, may be written to from now on. What is writable anywhere is noted so.
+ */
+void object_soil(struct mw_object *o, uint64_t index);
+bool object_is_soiled(const struct mw_object *o, uint64_t index);
+
+/* The first such page from `from` on; UINT64_MAX: none. */
+uint64_t object_next_soiled(const struct mw_object *o, uint64_t from);
+
+/*
+ * Writes such pages of [first, end) back, all of them, and they are none any
+ * more; nobody can write to them. 0, or what the first failed with: -EIO or -ENOSPC.
+ */
+int object_write(struct mw_object *o, uint64_t first, uint64_t end);
+
 /* Page `index` if it is there already, else 0. */
 frame_t object_peek(const struct mw_object *o, uint64_t index);
 

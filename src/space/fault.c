@@ -92,6 +92,13 @@ static uint64_t offset_of(const struct access *a)
     return vma(a)->offset + (a->addr - vma(a)->start);
 }
 
+/* A shared page that is written to will have to be written back. */
+static void note_write(const struct access *a)
+{
+    if (vma(a)->flags & MW_VM_MAYSHARE)
+        object_soil(vma(a)->object, offset_of(a) >> pmap_leaf_shift(&a->s->pmap, a->level));
+}
+
 static size_t page_bytes(const struct access *a)
 {
     return (size_t)1 << pmap_leaf_shift(&a->s->pmap, a->level);
@@ -175,6 +182,8 @@ static enum mw_fault_result fault_absent(const struct access *a)
     if (r != MW_FAULT_OK)
         return r;
     if (vma(a)->flags & MW_VM_MAYSHARE) {
+        if (a->write)
+            note_write(a);
         frame_get(a->s->pmap.frames, from);
         return enter(a, from, a->write ? a->grant | PTE_D : a->grant & ~PTE_W);
     }
@@ -193,6 +202,7 @@ static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
     if (!(*entry & PTE_COW) ||
         (frame != a->s->pmap.frames->zero && a->s->pmap.frames->meta[frame].refs == 1)) {
         *entry = (*entry & (PTE_ADDR | PTE_PS)) | bits;
+        note_write(a);
         return MW_FAULT_OK;
     }
     own = private_copy(a, frame, a->level > 1 && huge_is_files(a->s, vma(a), a->addr, frame));

@@ -422,6 +422,15 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
 
 /* ---- the checker --------------------------------------------------------------------- */
 
+/* Does the object that `va` maps know that it has to be written back, if it does so? */
+static bool writing_is_noted(const struct mw_space *s, const struct mw_vma *v, uint64_t va)
+{
+    const struct mw_object *o = v->object;
+
+    return !o || !o->ops || !o->ops->write ||
+           object_is_soiled(o, (v->offset + (va - v->start)) >> frame_shift_of(s->cfg.page_shift, vma_level(v)));
+}
+
 static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
 {
     const struct mw_space *s = ctx;
@@ -435,6 +444,8 @@ static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
     grant = pmap_grant(v->flags);
     if (!(e & PTE_P))
         return true;
+    if ((e & PTE_W) && (v->flags & MW_VM_MAYSHARE) && !writing_is_noted(s, v, va))
+        return false;
     return grant && !(e & PTE_W & ~grant) && (e & PTE_NX) == (grant & PTE_NX);
 }
 

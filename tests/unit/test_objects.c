@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * test_objects.c - objects and all that maps them, in all spaces: counts of
- * mappings, and files that shrink and grow. What one process shows of it is
- * compared with the kernel in tests/scenarios/truncate.c.
+ * mappings, files that shrink and grow, and what is written back. What one
+ * process shows of it is compared with the kernel in tests/scenarios/truncate.c.
  */
 #include "unit.h"
 
@@ -322,6 +322,288 @@ static void removed_everywhere(void **state)
     bench_close(&b);
 }
 
+/* ---- writing back -------------------------------------------------------------------- */
+
+enum { STORE_PAGES = 16 };
+
+/* Where a file lives: the first number of each of its pages. */
+struct store {
+    struct mw_object *object;
+    struct mw_file file;
+    uint32_t page[STORE_PAGES];
+    uint32_t tail[STORE_PAGES]; /* and the last */
+    int written[STORE_PAGES];
+    int fails, released;        /* fails: the errno */
+};
+
+static int store_read(void *ctx, uint64_t index, void *page)
+{
+    struct store *t = ctx;
+    memcpy(page, &t->page[index], 4);
+    memcpy((char *)page + 4092, &t->tail[index], 4);
+    return 0;
+}
+
+static int store_write(void *ctx, uint64_t index, const void *page)
+{
+    struct store *t = ctx;
+    assert_true(index < STORE_PAGES);
+    assert_false(t->released);
+    t->written[index]++;
+    if (t->fails)
+        return -t->fails;
+    memcpy(&t->page[index], page, 4);
+    memcpy(&t->tail[index], (const char *)page + 4092, 4);
+    return 0;
+}
+
+static void store_release(void *ctx)
+{
+    ((struct store *)ctx)->released = 1;
+}
+
+static const struct mw_object_ops store_ops = { .read = store_read, .write = store_write,
+                                                .release = store_release };
+
+static void store_open(struct bench *b, struct store *t)
+{
+    memset(t, 0, sizeof *t);
+    for (uint32_t i = 0; i < STORE_PAGES; i++)
+        t->page[i] = 100 + i;
+    assert_int_equal(mw_object_create(&b->port, b->frames, &store_ops, t, STORE_PAGES * b->page, 0,
+                                      &t->object), 0);
+    t->file = (struct mw_file){ t->object, MW_FILE_READ | MW_FILE_WRITE };
+}
+
+/* The file's pages from `from` on, at page `page`. */
+static void store_map(struct bench *b, struct mw_space *s, const struct store *t, int64_t page,
+                      int64_t n, uint32_t type, int64_t from)
+{
+    assert_int_equal(mw_mmap(s, at(b, page), (uint64_t)n * b->page, RW_, type | MW_MAP_FIXED, &t->file,
+                             (uint64_t)from * b->page, NULL), at(b, page));
+}
+
+/* Which pages have been written since the last look, one digit a page. */
+static const char *written(struct store *t)
+{
+    static char digits[STORE_PAGES + 1];
+    for (int i = 0; i < STORE_PAGES; i++)
+        digits[i] = (char)('0' + t->written[i]);
+    memset(t->written, 0, sizeof t->written);
+    return digits;
+}
+
+static int64_t msync_pages(struct bench *b, int64_t page, int64_t n, uint64_t flags)
+{
+    struct mw_why why;
+    int64_t r = mw_msync(b->space, at(b, page), (uint64_t)n * b->page, flags, &why);
+    expect_why(r, &why, "msync");
+    sound(b->space);
+    return r;
+}
+
+/* what was written, through whichever shared mapping, once for each time (SYNC-5) */
+static void writes_back(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct store t;
+    struct mw_space *child;
+    bench_start(&b);
+    store_open(&b, &t);
+    store_map(&b, b.space, &t, 0, 16, MW_MAP_SHARED, 0);
+    store_map(&b, b.space, &t, 20, 4, MW_MAP_PRIVATE, 0);
+    store_map(&b, b.space, &t, 30, 4, MW_MAP_SHARED, 2);
+    peek(&b, at(&b, 0));
+    poke(&b, at(&b, 1), 1);
+    poke(&b, at(&b, 20), 2); /* its own */
+    poke(&b, at(&b, 30), 3); /* page 2 */
+    peek(&b, at(&b, 1));
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    uint32_t four = 4;
+    assert_int_equal(mw_write(child, at(&b, 9), &four, 4, NULL), 4);
+    assert_int_equal(msync_pages(&b, 0, 16, MW_MS_ASYNC), 0);
+    assert_int_equal(msync_pages(&b, 20, 4, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "0000000000000000");
+    assert_int_equal(msync_pages(&b, 0, 2, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "0100000000000000");
+    assert_int_equal(msync_pages(&b, 0, 16, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "0010000001000000");
+    assert_int_equal(t.page[1] * 100 + t.page[2] * 10 + t.page[9], 134);
+    assert_int_equal(msync_pages(&b, 0, 16, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "0000000000000000");
+    poke(&b, at(&b, 1), 5); /* present, and faults again */
+    assert_int_equal(mw_write(child, at(&b, 9), &four, 4, NULL), 4);
+    assert_int_equal(mw_mremap(b.space, at(&b, 1), b.page, b.page, FIX_, at(&b, 50), NULL), at(&b, 50));
+    poke(&b, at(&b, 50), 6);
+    assert_int_equal(mw_munmap(b.space, at(&b, 50), b.page, NULL), 0);
+    poke(&b, at(&b, 3), 6);
+    assert_int_equal(mw_madvise(b.space, at(&b, 3), b.page, MW_MADV_DONTNEED, NULL), 0);
+    assert_int_equal(mw_object_sync(t.object), 0);
+    assert_string_equal(written(&t), "0101000001000000");
+    assert_int_equal(t.page[1], 6);
+    sound(child);
+    mw_space_destroy(child);
+    mw_object_put(t.object);
+    bench_close(&b);
+    assert_int_equal(t.released, 1);
+}
+
+/* not what was opened read-only, nor a question (SYNC-5, WOULD-1) */
+static void writes_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct store t;
+    bench_start(&b);
+    store_open(&b, &t);
+    struct mw_file read_only = { t.object, MW_FILE_READ };
+    store_map(&b, b.space, &t, 0, 4, MW_MAP_SHARED, 0);
+    assert_int_equal(mw_mmap(b.space, at(&b, 10), 4 * b.page, RO_, MW_MAP_SHARED | MW_MAP_FIXED, &read_only,
+                             0, NULL), at(&b, 10));
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(msync_pages(&b, 10, 4, MW_MS_SYNC), 0);
+    struct mw_call call = { .name = MW_CALL_MSYNC, .arg = { at(&b, 0), b.page, MW_MS_SYNC } };
+    assert_int_equal(mw_would(b.space, MW_LINUX_NEWEST, &call, NULL), 0);
+    assert_string_equal(written(&t), "0000000000000000");
+    assert_int_equal(mw_mprotect(b.space, at(&b, 0), b.page, MW_PROT_NONE, NULL), 0);
+    assert_int_equal(msync_pages(&b, 0, 1, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "1000000000000000");
+    assert_int_equal(mw_mprotect(b.space, at(&b, 0), b.page, RW_, NULL), 0);
+    poke(&b, at(&b, 0), 2);
+    assert_int_equal(msync_pages(&b, 0, 1, MW_MS_SYNC), 0);
+    assert_string_equal(written(&t), "1000000000000000");
+    assert_int_equal(mw_object_sync(b.object), 0); /* has nowhere to go */
+    mw_object_put(t.object);
+    bench_close(&b);
+}
+
+/* a failure is said once, before a hole, and ends the call (SYNC-6) */
+static void fails_to_write(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct store t;
+    bench_start(&b);
+    store_open(&b, &t);
+    store_map(&b, b.space, &t, 0, 8, MW_MAP_SHARED, 0);
+    assert_int_equal(mw_munmap(b.space, at(&b, 2), b.page, NULL), 0);
+    assert_int_equal(mw_munmap(b.space, at(&b, 5), b.page, NULL), 0);
+    for (int64_t i = 0; i < 8; i++)
+        if (i != 2 && i != 5)
+            poke(&b, at(&b, i), 7);
+    t.fails = MW_ENODEV;
+    assert_int_equal(msync_pages(&b, 2, 6, MW_MS_SYNC), -MW_EIO);
+    assert_string_equal(written(&t), "0001100000000000");
+    assert_int_equal(peek(&b, at(&b, 3)), 7);
+    assert_int_equal(msync_pages(&b, 3, 2, MW_MS_SYNC), 0);
+    t.fails = MW_ENOSPC;
+    assert_int_equal(msync_pages(&b, 6, 2, MW_MS_SYNC), -MW_ENOSPC);
+    t.fails = 0;
+    assert_int_equal(msync_pages(&b, 0, 8, MW_MS_SYNC), -MW_ENOMEM);
+    assert_string_equal(written(&t), "1100001100000000");
+    poke(&b, at(&b, 0), 8);
+    t.fails = MW_EPERM;
+    assert_int_equal(mw_object_sync(t.object), -MW_EIO);
+    assert_int_equal(mw_object_sync(t.object), 0);
+    assert_int_equal(mw_mlock(b.space, at(&b, 0), b.page, NULL), 0);
+    poke(&b, at(&b, 0), 9);
+    assert_int_equal(msync_pages(&b, 0, 1, MW_MS_SYNC | MW_MS_INVALIDATE), -MW_EBUSY);
+    mw_object_put(t.object);
+    bench_close(&b);
+}
+
+/* the end of an object, truncation, emptying (SYNC-7, TRUNC-3) */
+static void written_at_last(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct store t;
+    bench_start(&b);
+    store_open(&b, &t);
+    store_map(&b, b.space, &t, 0, 16, MW_MAP_SHARED, 0);
+    for (int64_t i = 0; i < 16; i++)
+        poke(&b, at(&b, i), 50);
+    assert_int_equal(mw_object_truncate(t.object, 4 * b.page), 0);
+    sound(b.space);
+    poke(&b, at(&b, 3) + 4092, 51);
+    assert_int_equal(mw_madvise(b.space, at(&b, 1), b.page, MW_MADV_REMOVE, NULL), 0);
+    assert_int_equal(mw_object_truncate(t.object, 3 * b.page + 100), 0);
+    poke(&b, at(&b, 3) + 4092, 52); /* behind the end: a file does not keep it */
+    assert_int_equal(mw_object_truncate(t.object, 5 * b.page), 0);
+    assert_int_equal(peek(&b, at(&b, 3) + 4092), 0);
+    assert_int_equal(mw_munmap(b.space, BASE, 100 * b.page, NULL), 0);
+    assert_string_equal(written(&t), "0000000000000000");
+    mw_object_put(t.object);
+    assert_int_equal(t.released, 1);
+    assert_string_equal(written(&t), "1111000000000000");
+    assert_int_equal(t.page[0], 50);
+    assert_int_equal(t.page[1], 0);
+    assert_int_equal(t.tail[3], 0);
+    bench_close(&b);
+}
+
+/* a page that is read in is zero behind the end (FAULT-3, TRUNC-3) */
+static void read_after(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct store t;
+    bench_start(&b);
+    store_open(&b, &t);
+    t.tail[0] = 5;
+    assert_int_equal(mw_object_truncate(t.object, 100), 0);
+    store_map(&b, b.space, &t, 0, 1, MW_MAP_PRIVATE, 0);
+    assert_int_equal(peek(&b, at(&b, 0)), 100);
+    assert_int_equal(peek(&b, at(&b, 0) + 4092), 0);
+    mw_object_put(t.object);
+    bench_close(&b);
+}
+
+/* far apart pages are found, and those of a smaller file are not (SYNC-7) */
+static int count_write(void *ctx, uint64_t index, const void *page)
+{
+    uint64_t *sum = ctx;
+    (void)page;
+    *sum = *sum * 31 + index;
+    return 0;
+}
+
+static void finds_soiled(void **state)
+{
+    static const uint64_t pages[] = { 0, 63, 64, 4095, 4096, 1ull << 20, (1ull << 30) + 7 };
+    enum { N = sizeof pages / sizeof pages[0] };
+    static const struct mw_object_ops ops = { .write = count_write };
+    (void)state;
+    for (size_t from = 0; from <= N; from++)
+        for (size_t keep = 0; keep <= N; keep++) {
+            struct mw_object *o;
+            struct bench b;
+            uint64_t sum = 0, expected = 0;
+            frame_t frame;
+            bench_start(&b);
+            assert_int_equal(mw_object_create(&b.port, b.frames, &ops, &sum, 1ull << 50, 0, &o), 0);
+            for (size_t i = 0; i < N; i++) {
+                assert_int_equal(object_page(o, pages[i], &frame), OBJECT_OK);
+                object_soil(o, pages[i]);
+            }
+            if (keep < N)
+                assert_int_equal(mw_object_truncate(o, pages[keep] * b.page), 0);
+            for (size_t i = from; i < keep; i++)
+                expected = expected * 31 + pages[i];
+            assert_int_equal(object_write(o, from < N ? pages[from] : 1ull << 31, UINT64_MAX), 0);
+            assert_int_equal(sum, expected);
+            for (size_t i = 0; i < N; i++)
+                assert_int_equal(object_is_soiled(o, pages[i]), i < from && i < keep);
+            sum = expected = 0;
+            for (size_t i = 0; i < from && i < keep; i++)
+                expected = expected * 31 + pages[i];
+            mw_object_put(o);
+            assert_int_equal(sum, expected);
+            bench_close(&b);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +615,12 @@ int main(void)
         cmocka_unit_test(huge_forked),
         cmocka_unit_test(huge_kept),
         cmocka_unit_test(removed_everywhere),
+        cmocka_unit_test(writes_back),
+        cmocka_unit_test(writes_nothing),
+        cmocka_unit_test(fails_to_write),
+        cmocka_unit_test(written_at_last),
+        cmocka_unit_test(read_after),
+        cmocka_unit_test(finds_soiled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
