@@ -180,6 +180,8 @@ size_t mw_linux_versions(uint32_t *versions, size_t room);
 
 struct mw_frames;
 struct mw_object;
+struct mw_space;
+struct mw_vma;
 
 /*
  * How a space is to behave. mw_config_init fills in the defaults given in
@@ -316,6 +318,24 @@ struct mw_object_ops {
      * there is nothing to write back.
      */
     int (*write)(void *ctx, uint64_t index, const void *page);
+
+    /*
+     * May `vma` be made, a mapping of the object in `space`? 0, or a negative
+     * errno, which mmap returns; what the mapping would have replaced is gone
+     * then, as on Linux (SPEC MMAP-28). mw_would asks too, with a copy of the
+     * space; a child's mappings, moved and cut ones are not asked about. Both borrowed.
+     */
+    int (*map)(void *ctx, const struct mw_space *space, const struct mw_vma *vma);
+
+    /*
+     * Chooses the address of a mapping of `length` bytes from `offset` on, as a
+     * driver's get_unmapped_area does: `addr` is a hint (0: none), or with
+     * MW_MAP_FIXED in `flags` the address asked for, which is returned if it is to be
+     * had. mw_find_room and mw_find_vma may be called. Returns an address
+     * or a negative errno (SPEC PLACE-11). mw_would asks too.
+     */
+    int64_t (*place)(void *ctx, const struct mw_space *space, uint64_t addr, uint64_t length,
+                     uint64_t offset, uint32_t flags);
 };
 
 /* mw_object_create's flags */
@@ -324,7 +344,7 @@ struct mw_object_ops {
 #define MW_OBJ_PFNMAP 0x4u      /* raw device memory */
 #define MW_OBJ_THP_PLACE 0x8u   /* large mappings are placed by file offset modulo the
                                    huge page (ext4, xfs, btrfs) */
-#define MW_OBJ_OWN_PLACE 0x10u  /* has a placement routine of its own */
+#define MW_OBJ_OWN_PLACE 0x10u  /* has a placement routine of its own: its mappings move alone */
 #define MW_OBJ_ANON 0x20u       /* a private mapping is anonymous memory (/dev/zero) */
 #define MW_OBJ_WHOLE 0x40u      /* a mapping moves as a whole, and can't be cut (the vdso) */
 #define MW_OBJ_NO_ADDRESS 0x80u /* no address may be asked for (io_uring's rings) */
@@ -391,8 +411,6 @@ struct mw_file {
 };
 
 /* ---- spaces ------------------------------------------------------------- */
-
-struct mw_space;
 
 /*
  * Creates an empty space. Errors: MW_EINVAL (a value out of its range),
@@ -771,6 +789,13 @@ bool mw_find_vma(const struct mw_space *space, uint64_t addr, struct mw_vma *out
 
 /* The name that mw_name gave a mapping found in this space; NULL: none. Borrowed until the next call. */
 const char *mw_vma_name(const struct mw_space *space, const struct mw_vma *vma);
+
+/*
+ * Where mmap would put `length` bytes without MW_MAP_FIXED: at `hint`, if there
+ * is room, else in the highest room; at a multiple of `align`, a power of
+ * two (or 0). For ops->place. Takes no lock. Errors: MW_EINVAL, MW_ENOMEM, MW_EPERM (below min_addr).
+ */
+int64_t mw_find_room(const struct mw_space *space, uint64_t hint, uint64_t length, uint64_t align);
 
 /*
  * Adds a mapping exactly as given: no merge, no limit, no page. For taking over

@@ -315,6 +315,23 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
     return err;
 }
 
+/* The object's own say comes last: when it refuses, what was in the way is gone (MMAP-28). */
+static int ask_object(const struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    const struct mw_object *o = q->v.object;
+    int err = o && o->ops && o->ops->map ? o->ops->map(o->ctx, s, &q->v) : 0;
+
+    if (!err)
+        return 0;
+    q->stage = UNMAPPED;
+    why_at(why, WHY_file_refused, q->v.start, q->v.end);
+    if (err > 0 || err < -ERRNO_MAX)
+        return -MW_ENODEV;
+    if (why)
+        why->err = -err;
+    return err;
+}
+
 static int decide(const struct mw_space *s, struct request *q, struct mw_why *why)
 {
     int err = check_arguments(s, q, why);
@@ -331,6 +348,8 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
         err = q->file || q->level > 1 ? check_file(s, q, why) : check_anonymous(s, q, why);
     if (!err)
         err = check_limits(s, q, why);
+    if (!err)
+        err = ask_object(s, q, why);
     return err;
 }
 

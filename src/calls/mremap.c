@@ -643,7 +643,7 @@ static int64_t remap_one(struct mw_space *s, struct remap *r, struct mw_why *why
 static bool moves_alone(const struct mw_vma *v)
 {
     return (v->flags & MW_VM_UFFD) ||
-           (v->object && (mw_object_flags(v->object) & MW_OBJ_OWN_PLACE));
+           (v->object && (mw_object_flags(v->object) & MW_OBJ_OWN_PLACE)) || object_places(v->object);
 }
 
 static bool spans_several(const struct mw_space *s, const struct remap *r)

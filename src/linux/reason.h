@@ -12,6 +12,9 @@ enum reason {
     WHY_COUNT
 };
 
+/* Linux tells errors from addresses by it. */
+enum { ERRNO_MAX = 4095 };
+
 /* Nothing failed (yet). */
 static inline void why_clear(struct mw_why *why)
 {

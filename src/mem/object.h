@@ -99,6 +99,12 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
 bool object_link(struct mw_object *o, struct mw_space *space, struct object_link **of_space);
 void object_unlink(struct object_link *link);
 
+/* Does it choose the addresses of its mappings? */
+static inline bool object_places(const struct mw_object *o)
+{
+    return o && o->ops && o->ops->place;
+}
+
 /* NULL-safe forms, for VMAs of either kind. */
 static inline void object_get(struct mw_object *o)
 {

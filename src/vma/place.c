@@ -2,8 +2,6 @@
 /* place.c - the kernel's choice of addresses. */
 #include "vma/place.h"
 
-enum { ERRNO_MAX = 4095 };
-
 #define LOW32_START 0x40000000ull
 #define LOW32_END 0x80000000ull
 
@@ -152,6 +150,26 @@ static uint64_t search_aligned(const struct mw_space *s, const struct place *p)
     return at ? (at + p->align - 1) & ~(p->align - 1) : 0;
 }
 
+/* What the object's own placement says, which is asked for fixed addresses too. */
+static int64_t place_own(const struct mw_space *s, const struct place *p, struct mw_why *why)
+{
+    uint64_t task = s->cfg.task_size;
+    uint64_t at = (uint64_t)p->object->ops->place(p->object->ctx, s, p->hint, p->length, p->offset,
+                                                  p->flags & MW_MAP_FIXED);
+
+    if (at > 0 - (uint64_t)ERRNO_MAX - 1) {
+        why_at(why, WHY_place_refused, p->hint, p->hint);
+        if (why)
+            why->err = -(int32_t)(int64_t)at;
+        return (int64_t)at;
+    }
+    if (at > task - p->length)
+        return why_fail(why, WHY_no_room, (struct mw_range){ at, at }, p->length, task);
+    if (!aligned(s, at) || (p->align && (at & (p->align - 1))))
+        return why_at(why, WHY_addr_unaligned, at, at);
+    return (int64_t)at;
+}
+
 int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_why *why)
 {
     uint64_t at = 0, task = s->cfg.task_size;
@@ -161,7 +179,13 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
     if (p->object && (mw_object_flags(p->object) & MW_OBJ_NO_ADDRESS) &&
         (p->hint || (p->flags & MW_MAP_FIXED)) && space_has(s, ROW_RING_HAS_NO_ADDRESS))
         return why_at(why, WHY_no_address, p->hint, p->hint);
-    if (p->flags & MW_MAP_FIXED) {
+    if (object_places(p->object)) {
+        int64_t own = place_own(s, p, why);
+
+        if (own < 0)
+            return own;
+        at = (uint64_t)own;
+    } else if (p->flags & MW_MAP_FIXED) {
         at = p->hint;
         if (p->align && (at & (p->align - 1)))
             return why_at(why, WHY_addr_unaligned, at, at);
@@ -184,4 +208,15 @@ int64_t place_find(const struct mw_space *s, const struct place *p, struct mw_wh
     if (at < s->cfg.min_addr && !(s->cfg.caps & MW_CAP_SYS_RAWIO))
         return why_fail(why, WHY_below_min_addr, (struct mw_range){ at, at }, 0, s->cfg.min_addr);
     return (int64_t)at;
+}
+
+int64_t mw_find_room(const struct mw_space *s, uint64_t hint, uint64_t length, uint64_t align)
+{
+    struct place p = { .hint = page_down(hint, s->cfg.page_shift), .length = round_up(s, length),
+                       .flags = MW_MAP_SHARED, /* (no huge pages' place) */
+                       .align = align > page_size(s) ? align : 0 };
+
+    if (!p.length || (align & (align - 1)))
+        return -MW_EINVAL;
+    return place_find(s, &p, NULL);
 }

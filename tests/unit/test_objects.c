@@ -604,6 +604,160 @@ static void finds_soiled(void **state)
         }
 }
 
+/* ---- files with a will of their own --------------------------------------------------- */
+
+struct driver {
+    struct mw_object *object;
+    struct mw_file file;
+    int refuses;      /* what map says */
+    uint64_t align;   /* what place asks for, */
+    int64_t answer;   /* or all it says */
+    uint32_t flags;   /* what it was told */
+    int asked;
+};
+
+static int driver_map(void *ctx, const struct mw_space *space, const struct mw_vma *v)
+{
+    struct driver *d = ctx;
+    assert_true(mw_space_config(space) != NULL);
+    assert_ptr_equal(v->object, d->object);
+    assert_true(v->start < v->end);
+    d->asked++;
+    return d->refuses;
+}
+
+static int64_t driver_place(void *ctx, const struct mw_space *space, uint64_t addr, uint64_t length,
+                            uint64_t offset, uint32_t flags)
+{
+    struct driver *d = ctx;
+    d->asked++;
+    d->flags = flags;
+    assert_int_equal(offset % 4096, 0);
+    if (d->answer)
+        return d->answer;
+    return flags & MW_MAP_FIXED ? (int64_t)addr : mw_find_room(space, addr, length, d->align);
+}
+
+static const struct mw_object_ops refusing_ops = { .map = driver_map };
+static const struct mw_object_ops placing_ops = { .place = driver_place };
+
+static void driver_open(struct bench *b, struct driver *d, const struct mw_object_ops *ops)
+{
+    memset(d, 0, sizeof *d);
+    assert_int_equal(mw_object_create(&b->port, b->frames, ops, d, 64 * b->page, 0, &d->object), 0);
+    d->file = (struct mw_file){ d->object, MW_FILE_READ | MW_FILE_WRITE };
+}
+
+static int64_t driver_mmap(struct bench *b, struct driver *d, uint64_t addr, uint64_t n, uint32_t flags)
+{
+    struct mw_why why;
+    int64_t r = mw_mmap(b->space, addr, n * b->page, RW_, flags, &d->file, 0, &why);
+    expect_why(r, &why, "mmap");
+    sound(b->space);
+    return r;
+}
+
+/* the file refuses when all else would do, and the destination is gone (MMAP-28) */
+static void refuses(void **state)
+{
+    static const struct { int says, result; } cases[] = {
+        { -MW_ENODEV, -MW_ENODEV }, { -MW_EACCES, -MW_EACCES }, { -MW_EPERM, -MW_EPERM },
+        { 1, -MW_ENODEV }, { -5000, -MW_ENODEV },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bench b;
+        struct driver d;
+        bench_start(&b);
+        driver_open(&b, &d, &refusing_ops);
+        draw(&b, "aaaa");
+        d.refuses = cases[i].says;
+        assert_int_equal(driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED), cases[i].result);
+        assert_int_equal(driver_mmap(&b, &d, at(&b, 1), 2, MW_MAP_PRIVATE | MW_MAP_FIXED_NOREPLACE),
+                         -MW_EEXIST);
+        assert_int_equal(d.asked, 1);
+        expect_row(&b, "aaaa", "before");
+        assert_int_equal(driver_mmap(&b, &d, at(&b, 1), 2, MW_MAP_PRIVATE | MW_MAP_FIXED), cases[i].result);
+        expect_row(&b, "a..a", "refused");
+        struct mw_call call = { .name = MW_CALL_MMAP, .file = &d.file,
+                                .arg = { 0, b.page, RW_, MW_MAP_SHARED } };
+        assert_int_equal(mw_would(b.space, MW_LINUX(5, 10), &call, NULL), cases[i].result);
+        d.refuses = 0;
+        assert_int_equal(driver_mmap(&b, &d, at(&b, 1), 2, MW_MAP_PRIVATE | MW_MAP_FIXED), at(&b, 1));
+        mw_object_put(d.object);
+        bench_close(&b);
+    }
+}
+
+/* the file says where it is mapped, to mmap and mremap; what it says is looked at (PLACE-11) */
+static void places(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct driver d;
+    bench_start(&b);
+    driver_open(&b, &d, &placing_ops);
+    d.align = 1 << 20;
+    int64_t first = driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED);
+    assert_true(first > 0 && first % (1 << 20) == 0);
+    assert_int_equal(d.flags, 0);
+    assert_int_equal(driver_mmap(&b, &d, at(&b, 5), 2, MW_MAP_SHARED), BASE + (1 << 20)); /* a hint is rounded up */
+    assert_int_equal(driver_mmap(&b, &d, at(&b, 3), 2, MW_MAP_SHARED | MW_MAP_FIXED), at(&b, 3));
+    assert_int_equal(d.flags, MW_MAP_FIXED);
+    assert_int_equal(mw_mremap(b.space, at(&b, 3), 2 * b.page, 2 * b.page, FIX_, at(&b, 40), NULL), at(&b, 40));
+    d.answer = -MW_EACCES;
+    assert_int_equal(driver_mmap(&b, &d, at(&b, 3), 2, MW_MAP_SHARED | MW_MAP_FIXED), -MW_EACCES);
+    assert_int_equal(mw_mremap(b.space, at(&b, 40), 0, 2 * b.page, MAY_, 0, NULL), -MW_EACCES);
+    d.answer = 4097;
+    assert_int_equal(driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED), -MW_EINVAL);
+    d.answer = (int64_t)b.config.task_size - 4096;
+    assert_int_equal(driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED), -MW_ENOMEM);
+    d.answer = INT64_MIN;
+    assert_int_equal(driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED), -MW_ENOMEM);
+    d.answer = 4096;
+    assert_int_equal(driver_mmap(&b, &d, 0, 2, MW_MAP_SHARED), -MW_EPERM);
+    d.answer = 0;
+    draw(&b, "a");
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), 60 * b.page, 60 * b.page, FIX_, at(&b, 100), NULL), -MW_EFAULT);
+    assert_int_equal(peek(&b, at(&b, 100)), 0); /* what could move alone has moved */
+    mw_object_put(d.object);
+    bench_close(&b);
+}
+
+/* a file of huge pages can't be led astray (PLACE-11) */
+static void places_huge(void **state)
+{
+    (void)state;
+    struct huge_bench h;
+    struct driver d = { .align = 4096 };
+    huge_start(&h, 2, 2);
+    assert_int_equal(mw_object_create(&h.b.port, h.b.frames, &placing_ops, &d, 2 * H, MW_OBJ_HUGETLB, &d.object), 0);
+    d.file = (struct mw_file){ d.object, MW_FILE_READ | MW_FILE_WRITE };
+    d.answer = BASE + 4096;
+    assert_int_equal(driver_mmap(&h.b, &d, 0, 512, MW_MAP_SHARED), -MW_EINVAL);
+    d.answer = BASE;
+    assert_int_equal(driver_mmap(&h.b, &d, 0, 512, MW_MAP_SHARED), BASE);
+    poke(&h.b, BASE, 1);
+    mw_object_put(d.object);
+    huge_end(&h);
+}
+
+static void room(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_start(&b);
+    draw(&b, "aaaa");
+    assert_int_equal(mw_find_room(b.space, BASE + 5 * b.page, 2 * b.page, 0), BASE + 5 * b.page);
+    assert_int_equal(mw_find_room(b.space, BASE, 2 * b.page, 0), b.config.mmap_base - 2 * b.page);
+    assert_int_equal(mw_find_room(b.space, 0, 2 * b.page, H) % (int64_t)H, 0);
+    assert_int_equal(mw_find_room(b.space, 0, 0, 0), -MW_EINVAL);
+    assert_int_equal(mw_find_room(b.space, 0, 1, 3 << 12), -MW_EINVAL);
+    assert_int_equal(mw_find_room(b.space, 0, 1ull << 60, 0), -MW_ENOMEM);
+    assert_int_equal(mw_find_room(b.space, 0, ~0ull, 0), -MW_EINVAL);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +775,10 @@ int main(void)
         cmocka_unit_test(written_at_last),
         cmocka_unit_test(read_after),
         cmocka_unit_test(finds_soiled),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(places),
+        cmocka_unit_test(places_huge),
+        cmocka_unit_test(room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
