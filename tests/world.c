@@ -421,6 +421,57 @@ int64_t truncate_to(struct world *w, int file, uint64_t bytes)
     return put_result(w, w->ops->truncate(w, file, bytes));
 }
 
+static int new_segment(struct world *w, uint64_t bytes, uint32_t perm, bool is_huge)
+{
+    int seg = w->ops->segment(w, bytes, perm, is_huge);
+    put(w, "segment s%d, %#o, %llu bytes%s\n", seg, perm, (unsigned long long)bytes, is_huge ? ", huge" : "");
+    return seg;
+}
+
+int segment(struct world *w, uint64_t bytes, uint32_t perm)
+{
+    return new_segment(w, bytes, perm, false);
+}
+
+int huge_segment(struct world *w, uint64_t bytes)
+{
+    return new_segment(w, bytes, 0666, true);
+}
+
+int64_t do_shmat(struct world *w, int seg, uint64_t addr, uint64_t flags)
+{
+    put(w, "shmat(s%d, ", seg);
+    put_addr(w, addr);
+    put(w, ", %#llx)", (unsigned long long)flags);
+    return put_result(w, w->ops->shmat(w, seg, addr, flags));
+}
+
+void attached(struct world *w, int seg)
+{
+    say(w, "attached s%d: %lld", seg, (long long)w->ops->attached(w, seg));
+}
+
+int64_t attach(struct world *w, int seg, int64_t page, uint64_t flags)
+{
+    int64_t r = do_shmat(w, seg, at(page), flags);
+    attached(w, seg);
+    return r;
+}
+
+int64_t do_shmdt(struct world *w, uint64_t addr)
+{
+    put(w, "shmdt(");
+    put_addr(w, addr);
+    put(w, ")");
+    return put_result(w, w->ops->shmdt(w, addr));
+}
+
+void detach(struct world *w, int64_t page)
+{
+    do_shmdt(w, at(page));
+    lay(w);
+}
+
 /* ---- accesses ---- */
 
 static const char *access_name(enum access a)
@@ -504,7 +555,9 @@ static void put_seen(struct world *w, const struct seen *v, uint64_t base, const
     if (v->file == -1)
         return;
     put(w, "@%lld:", (long long)(v->offset / PAGE));
-    if (v->file >= 0)
+    if (v->file >= MAX_FILES)
+        put(w, "s%d", v->file - MAX_FILES);
+    else if (v->file >= 0)
         put(w, "f%d", v->file);
     else
         put(w, "%s", v->file == -2 ? "anon" : "other");

@@ -48,10 +48,10 @@
 
 enum access { ACC_OK, ACC_MAPERR, ACC_ACCERR, ACC_BUS, ACC_OTHER };
 enum file_kind { FILE_MEM, FILE_DISK, FILE_PIPE, FILE_HUGE, FILE_SHMEM }; /* SHMEM: MEM that is watched */
-enum { NO_FILE = -1, MAX_FILES = 16 };
+enum { NO_FILE = -1, MAX_FILES = 16, MAX_SEGMENTS = 4 };
 
 /* One mapping, as both worlds can tell it. file: a handle, -1 none, -2 shared anonymous,
- * -3 other. */
+ * -3 other; a segment's has MAX_FILES added. */
 struct seen {
     uint64_t start, end, offset;
     uint32_t prot;
@@ -84,6 +84,10 @@ struct world_ops {
     int64_t (*mseal)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
     int (*file)(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
     int64_t (*truncate)(struct world *w, int file, uint64_t bytes);
+    int (*segment)(struct world *w, uint64_t bytes, uint32_t perm, bool huge);
+    int64_t (*shmat)(struct world *w, int segment, uint64_t addr, uint64_t flags);
+    int64_t (*shmdt)(struct world *w, uint64_t addr);
+    int64_t (*attached)(struct world *w, int segment); /* how many mappings it has */
     enum access (*load)(struct world *w, uint64_t addr, uint32_t *value);
     enum access (*store)(struct world *w, uint64_t addr, uint32_t value);
     enum access (*exec)(struct world *w, uint64_t addr);
@@ -124,6 +128,7 @@ struct session {
         uint64_t inode;
         char path[64];
     } file[MAX_FILES]; /* the live process's, as its maps show them */
+    int segment[MAX_SEGMENTS], segments; /* of the live run; removed when it has ended */
     struct world_log {
         char text[1 << 19];
         size_t len;
@@ -217,6 +222,18 @@ void unlock_all(struct world *w);
 /* A file of n pages, page i starting with the number 100 + i. Returns its handle. */
 int file_of(struct world *w, enum file_kind kind, int64_t pages, uint32_t mode);
 int file_of_bytes(struct world *w, enum file_kind kind, uint64_t bytes, uint32_t mode);
+
+/*
+ * A SysV segment, with the permission bits 0444 or 0666 and perhaps 0111, for
+ * all users. Before anything is mapped that counts. NO_FILE: a bad id.
+ */
+int segment(struct world *w, uint64_t bytes, uint32_t perm);
+int huge_segment(struct world *w, uint64_t bytes);
+int64_t do_shmat(struct world *w, int seg, uint64_t addr, uint64_t flags);
+int64_t attach(struct world *w, int seg, int64_t page, uint64_t flags); /* logs the count too */
+int64_t do_shmdt(struct world *w, uint64_t addr);
+void detach(struct world *w, int64_t page);
+void attached(struct world *w, int seg);
 
 int64_t truncate_to(struct world *w, int file, uint64_t bytes); /* one that can be written to */
 

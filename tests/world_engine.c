@@ -36,12 +36,15 @@ struct engine {
     struct mw_object *other; /* what the imported files map */
     struct mw_file file[MAX_FILES];
     int files;
+    struct mw_file segment[MAX_SEGMENTS];
+    int segments;
     size_t allocations;
+    bool dropped; /* privileges */
 };
 
 static unsigned char *guest_ram; /* the frames' memory; dirty from run to run on purpose */
 static unsigned char pattern[COPY_MAX], copies[COPY_PAGES * PAGE];
-static uint64_t other_mark, file_mark[MAX_FILES]; /* how long a file has been at its shortest */
+static uint64_t other_mark, segment_mark[MAX_SEGMENTS], file_mark[MAX_FILES]; /* how long a file has been at its shortest */
 
 static struct engine *of(struct world *w)
 {
@@ -190,6 +193,42 @@ static int64_t engine_truncate(struct world *w, int file, uint64_t bytes)
     return err;
 }
 
+static int engine_segment(struct world *w, uint64_t bytes, uint32_t perm, bool is_huge)
+{
+    struct engine *e = of(w);
+    struct mw_file *f = &e->segment[e->segments];
+    if (e->segments == MAX_SEGMENTS ||
+        mw_object_create(&e->port, e->frames, NULL, &segment_mark[e->segments], bytes,
+                         MW_OBJ_SHM | (is_huge ? MW_OBJ_HUGETLB : 0), &f->object) != 0) {
+        say(w, "no segment");
+        return NO_FILE;
+    }
+    f->mode = (perm & 0444 ? MW_FILE_READ : 0) | (perm & 0222 ? MW_FILE_WRITE : 0) |
+              (perm & 0111 ? 0 : MW_FILE_NOEXEC);
+    return e->segments++;
+}
+
+static int64_t engine_shmat(struct world *w, int seg, uint64_t addr, uint64_t flags)
+{
+    struct engine *e = of(w);
+    struct mw_file f = { 0 };
+    if (seg != NO_FILE)
+        f = e->segment[seg];
+    if (!e->dropped) /* root may */
+        f.mode = MW_FILE_READ | MW_FILE_WRITE;
+    return mw_shmat(e->space, seg == NO_FILE ? NULL : &f, addr, flags, NULL);
+}
+
+static int64_t engine_shmdt(struct world *w, uint64_t addr)
+{
+    return mw_shmdt(of(w)->space, addr, NULL);
+}
+
+static int64_t engine_attached(struct world *w, int seg)
+{
+    return (int64_t)mw_object_mapped(of(w)->segment[seg].object);
+}
+
 /* ---- accesses ---- */
 
 static enum access access_of(enum mw_fault_result r)
@@ -253,6 +292,9 @@ static int handle_of(const struct mw_object *object)
     void *ctx = mw_object_ctx(object);
     if (ctx == NULL)
         return -2;
+    for (int i = 0; i < MAX_SEGMENTS; i++)
+        if (ctx == &segment_mark[i])
+            return MAX_FILES + i;
     return ctx == &other_mark ? -3 : (int)((uint64_t *)ctx - file_mark);
 }
 
@@ -329,6 +371,7 @@ static void engine_limit(struct world *w, enum mw_limit which, uint64_t bytes)
 static void engine_drop(struct world *w)
 {
     mw_set_caps(of(w)->space, 0);
+    of(w)->dropped = true;
 }
 
 static void engine_forked(struct world *w)
@@ -392,7 +435,8 @@ static const struct world_ops engine_ops = {
     .mremap = engine_mremap, .mlock = engine_mlock, .mlock2 = engine_mlock2,
     .munlock = engine_munlock, .mlockall = engine_mlockall, .munlockall = engine_munlockall,
     .madvise = engine_madvise, .msync = engine_msync, .mincore = engine_mincore,
-    .mseal = engine_mseal, .file = engine_file, .truncate = engine_truncate, .load = engine_load, .store = engine_store,
+    .mseal = engine_mseal, .file = engine_file, .truncate = engine_truncate,
+    .segment = engine_segment, .shmat = engine_shmat, .shmdt = engine_shmdt, .attached = engine_attached, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
     .huge = engine_huge, .huge_pool = engine_huge_pool,
@@ -600,6 +644,8 @@ void engine_close(struct world *w)
     mw_space_destroy(e->parent);
     for (int i = 0; i < e->files; i++)
         mw_object_put(e->file[i].object);
+    for (int i = 0; i < e->segments; i++)
+        mw_object_put(e->segment[i].object);
     mw_object_put(e->other);
     if (mw_frames_free(e->frames) != mw_frames_total(e->frames))
         say(w, "leak: %llu frames",

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -52,6 +53,7 @@ static struct {
     uint64_t inode[MAX_FILES];
     int files;
     bool heap, query;
+    const struct session *session;
 } live;
 
 static char text[1 << 20];
@@ -247,6 +249,46 @@ static int live_file(struct world *w, enum file_kind kind, uint64_t bytes, uint3
     return live.files++;
 }
 
+/* Its id is its inode in the list of mappings, where 0 is none. */
+static int live_segment(struct world *w, uint64_t bytes, uint32_t perm, bool is_huge)
+{
+    struct session *s = w->session;
+    int how = (int)perm | (is_huge ? SHM_HUGETLB : 0), id, zero;
+    if (s->segments == MAX_SEGMENTS || (id = shmget(IPC_PRIVATE, bytes, how)) < 0) {
+        say(w, "no segment");
+        return NO_FILE;
+    }
+    if ((zero = id) == 0) {
+        id = shmget(IPC_PRIVATE, bytes, how);
+        shmctl(zero, IPC_RMID, NULL);
+    }
+    s->segment[s->segments] = id;
+    return s->segments++;
+}
+
+static void remove_segments(struct session *s)
+{
+    for (int i = 0; i < s->segments; i++)
+        shmctl(s->segment[i], IPC_RMID, NULL);
+    s->segments = 0;
+}
+
+static int64_t live_shmat(struct world *w, int seg, uint64_t addr, uint64_t flags)
+{
+    return known(w, syscall(SYS_shmat, seg == NO_FILE ? -1 : w->session->segment[seg], addr, flags));
+}
+
+static int64_t live_shmdt(struct world *w, uint64_t addr)
+{
+    return known(w, syscall(SYS_shmdt, addr));
+}
+
+static int64_t live_attached(struct world *w, int seg)
+{
+    struct shmid_ds d;
+    return shmctl(w->session->segment[seg], IPC_STAT, &d) == 0 ? (int64_t)d.shm_nattch : -1;
+}
+
 static int64_t live_truncate(struct world *w, int file, uint64_t bytes)
 {
     return known(w, syscall(SYS_ftruncate, live.fd[file], bytes));
@@ -254,6 +296,9 @@ static int64_t live_truncate(struct world *w, int file, uint64_t bytes)
 
 static int handle_of(uint64_t inode)
 {
+    for (int i = 0; i < live.session->segments; i++)
+        if ((uint64_t)live.session->segment[i] == inode)
+            return MAX_FILES + i;
     for (int i = 0; i < live.files; i++)
         if (live.inode[i] == inode)
             return i;
@@ -534,7 +579,8 @@ static const struct world_ops live_ops = {
     .mremap = live_mremap, .mlock = live_mlock, .mlock2 = live_mlock2, .munlock = live_munlock,
     .mlockall = live_mlockall, .munlockall = live_munlockall, .madvise = live_madvise,
     .msync = live_msync, .mincore = live_mincore, .mseal = live_mseal,
-    .file = live_file, .truncate = live_truncate, .load = live_load, .store = live_store, .exec = live_exec,
+    .file = live_file, .truncate = live_truncate,
+    .segment = live_segment, .shmat = live_shmat, .shmdt = live_shmdt, .attached = live_attached, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
     .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,
     .counters = live_counters, .limit = live_limit, .drop = live_drop,
@@ -708,6 +754,7 @@ static void prepare(struct session *s)
     alarm(SCENARIO_SECONDS);
     prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul); /* a huge page is present and touched as a whole */
     live.files = 0;
+    live.session = s;
     open_windows();
     live.query = ioctl(live.maps, MAP_QUERY, &q) == 0;
     live.heap = move_heap(s);
@@ -748,5 +795,6 @@ bool world_run_live(struct session *s, world_fn *fn, void *ctx)
         world_live_main(s, fn, ctx);
     if (pid > 0)
         waitpid(pid, &status, 0);
+    remove_segments(s);
     return pid > 0 && status == 0 && s->log[WORLD_LIVE].finished;
 }

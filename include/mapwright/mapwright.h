@@ -80,6 +80,11 @@ const char *mw_version(void);
 #define MW_MCL_FUTURE 2u
 #define MW_MCL_ONFAULT 4u
 
+#define MW_SHM_RDONLY 0x1000u
+#define MW_SHM_RND 0x2000u
+#define MW_SHM_REMAP 0x4000u
+#define MW_SHM_EXEC 0x8000u
+
 #define MW_MS_ASYNC 1u
 #define MW_MS_INVALIDATE 2u
 #define MW_MS_SYNC 4u
@@ -339,7 +344,7 @@ struct mw_object_ops {
 };
 
 /* mw_object_create's flags */
-#define MW_OBJ_NOMERGE 0x1u     /* VMAs of this object never merge (SysV shm, hugetlb) */
+#define MW_OBJ_NOMERGE 0x1u     /* VMAs of this object never merge */
 #define MW_OBJ_DONTEXPAND 0x2u  /* mappings must not grow (aio, perf rings, vdso) */
 #define MW_OBJ_PFNMAP 0x4u      /* raw device memory */
 #define MW_OBJ_THP_PLACE 0x8u   /* large mappings are placed by file offset modulo the
@@ -352,6 +357,7 @@ struct mw_object_ops {
 #define MW_OBJ_AIO 0x200u       /* an aio ring */
 #define MW_OBJ_HUGETLB 0x400u   /* a file of huge pages: page index counts those */
 #define MW_OBJ_HUGETLB_LARGE 0x800u /* with it: of 1 GiB instead of 2 MiB */
+#define MW_OBJ_SHM 0x1000u      /* a SysV segment: mw_shmat attaches it */
 #define MW_OBJ_SHMEM 0x4000u /* memory that is a file's (memfd, tmpfs): it can be watched */
 
 /*
@@ -373,7 +379,7 @@ void *mw_object_ctx(const struct mw_object *object);
 /* The flags given at creation. */
 uint32_t mw_object_flags(const struct mw_object *object);
 
-/* Its size in bytes, and how many mappings of it there are, in all spaces. */
+/* Its size in bytes, and how many mappings of it there are, in all spaces: a segment's shm_nattch. */
 uint64_t mw_object_size(const struct mw_object *object);
 uint64_t mw_object_mapped(const struct mw_object *object);
 
@@ -635,6 +641,26 @@ int64_t mw_name(struct mw_space *space, uint64_t addr, uint64_t length, const ch
                 struct mw_why *why);
 
 /*
+ * shmat(2): attaches a segment, an object of MW_OBJ_SHM, NULL for a bad id. What
+ * shmget and shmctl do is the caller's: the object's size is shm_segsz, its count of
+ * mappings shm_nattch, and segment->mode what the permissions allow the caller:
+ * MW_FILE_READ, MW_FILE_WRITE, and to execute without MW_FILE_NOEXEC. SHMLBA
+ * is a page. Returns the address. Errors, in this order (SPEC SHM):
+ *   EINVAL    an unaligned address without MW_SHM_RND; MW_SHM_REMAP at no address; no segment
+ *   EACCES    the permissions
+ *   EINVAL    something is mapped there, without MW_SHM_REMAP
+ *   then as mmap(2) of it, MAP_SHARED and, with an address, MAP_FIXED
+ */
+int64_t mw_shmat(struct mw_space *space, const struct mw_file *segment, uint64_t addr, uint64_t flags,
+                 struct mw_why *why);
+
+/*
+ * shmdt(2): unmaps all that is left of the attachment whose start is, or was,
+ * `addr`, but for sealed pieces. EINVAL: there is nothing; unaligned.
+ */
+int64_t mw_shmdt(struct mw_space *space, uint64_t addr, struct mw_why *why);
+
+/*
  * fork(2): a space that begins as `parent` is. Private pages are shared until
  * one side writes (mirrored ones: accesses); what is not to be inherited is
  * left out or empty, nothing is locked. `id` is the child's mw_config.id.
@@ -648,10 +674,10 @@ struct mw_call {
     enum mw_call_name {
         MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP,
         MW_CALL_MLOCK, MW_CALL_MLOCK2, MW_CALL_MUNLOCK, MW_CALL_MLOCKALL, MW_CALL_MUNLOCKALL,
-        MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL
+        MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL, MW_CALL_SHMAT, MW_CALL_SHMDT
     } name;
-    uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset */
-    const struct mw_file *file; /* mmap's; borrowed */
+    uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset; shmat: addr, flags */
+    const struct mw_file *file; /* mmap's, shmat's; borrowed */
 };
 
 /*
@@ -773,7 +799,8 @@ struct mw_vma {
     uint64_t offset;            /* bytes into the object; for anonymous memory the
                                    address it belongs to (its identity) */
     uint64_t flags;             /* MW_VM_... */
-    uint64_t anon;              /* identity of its private pages, 0: none written yet.
+    uint64_t anon;              /* identity of its private pages, 0: none written yet; of a
+                                   segment: its attachment's.
                                    Equal numbers: pieces that may merge. See MW_ANON_FORKED */
     struct mw_object *object;   /* borrowed; NULL: anonymous private memory */
 };

@@ -32,6 +32,8 @@ static struct mw_vma inherited(struct mw_space *child, const struct mw_vma *v,
             n.offset = n.start;
         }
     }
+    if (is_segment(&n))
+        return n; /* the same attachment */
     if (n.anon || huge_is_promised(&n)) /* what is set aside stays the parent's, touched or not */
         n.anon = child->next_anon++ | MW_ANON_FORKED;
     return n;
@@ -173,6 +175,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
         return why_plain(why, WHY_no_memory);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
+    child->next_anon = parent->next_anon; /* beyond all that it inherits */
     if (names_copy(&child->names, &parent->names, config.port) && copy_all(parent, child)) {
         *out = child;
         return 0;

@@ -5,6 +5,7 @@
  * The checks stand in Linux's order: what is wrong first is reported. Rules
  * MMAP-1..17 in SPEC.md.
  */
+#include "calls/map.h"
 #include "calls/unmap.h"
 #include "vma/account.h"
 #include "space/fault.h"
@@ -462,30 +463,46 @@ static void let_go(struct mw_object *kept)
     }
 }
 
+static int64_t do_mmap(struct mw_space *s, struct request *q, struct mw_why *why)
+{
+    struct mw_object *kept = NULL;
+    int err = decide(s, q, why);
+
+    if (err) {
+        give_up(s, q);
+    } else {
+        kept = q->level > 1 ? keep_files(s, q) : NULL;
+        err = reserve(s, q, why);
+    }
+    if (!err) {
+        commit(s, q);
+        finish(s, q);
+    }
+    object_unmap(q->held);
+    object_put(q->made);
+    let_go(kept);
+    return err ? err : (int64_t)q->v.start;
+}
+
+int64_t mmap_segment(struct mw_space *s, const struct mw_file *segment, uint64_t addr, uint64_t prot,
+                     uint64_t flags, uint64_t attachment, struct mw_why *why)
+{
+    struct request q = { .addr = addr, .length = segment->object->size, .prot = prot, .flags = flags,
+                         .file = segment, .v.anon = attachment };
+
+    return do_mmap(s, &q, why);
+}
+
 int64_t mw_mmap(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
                 uint64_t flags, const struct mw_file *file, uint64_t offset, struct mw_why *why)
 {
     struct request q = { .addr = addr, .length = length, .offset = offset,
                          .prot = prot, .flags = flags, .file = file };
-    struct mw_object *kept = NULL;
-    int err;
+    int64_t r;
 
     why_clear(why);
     space_enter(s);
-    err = decide(s, &q, why);
-    if (err) {
-        give_up(s, &q);
-    } else {
-        kept = q.level > 1 ? keep_files(s, &q) : NULL;
-        err = reserve(s, &q, why);
-    }
-    if (!err) {
-        commit(s, &q);
-        finish(s, &q);
-    }
-    object_unmap(q.held);
-    object_put(q.made);
-    let_go(kept);
+    r = do_mmap(s, &q, why);
     space_leave(s);
-    return err ? err : (int64_t)q.v.start;
+    return r;
 }

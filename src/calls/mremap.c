@@ -499,7 +499,7 @@ static struct mw_vma moved(const struct remap *r)
 {
     struct mw_vma v = r->v;
 
-    if (!r->old_size) /* a duplicate: before 4.14 of private memory too, without its pages */
+    if (!r->old_size && !is_segment(&v)) /* a duplicate: before 4.14 of private memory too, without its pages */
         v.anon = 0;
     v.offset = !is_anonymous(&v) || v.anon ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
@@ -642,7 +642,7 @@ static int64_t remap_one(struct mw_space *s, struct remap *r, struct mw_why *why
 /* Must a mapping of this kind move alone? */
 static bool moves_alone(const struct mw_vma *v)
 {
-    return (v->flags & MW_VM_UFFD) ||
+    return (v->flags & MW_VM_UFFD) || is_segment(v) ||
            (v->object && (mw_object_flags(v->object) & MW_OBJ_OWN_PLACE)) || object_places(v->object);
 }
 

@@ -35,6 +35,10 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
         return mw_msync(s, a[0], a[1], a[2], why);
     case MW_CALL_MSEAL:
         return mw_mseal(s, a[0], a[1], a[2], why);
+    case MW_CALL_SHMAT:
+        return mw_shmat(s, c->file, a[0], a[1], why);
+    case MW_CALL_SHMDT:
+        return mw_shmdt(s, a[0], why);
     }
     return why_plain(why, WHY_not_modelled);
 }

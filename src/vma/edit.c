@@ -77,7 +77,7 @@ static struct around look_around(struct cursor prev, struct cursor next)
     return a;
 }
 
-/* Which neighbours `v` becomes one with: the lower one is asked first. */
+/* Which neighbours `v` becomes one with: the lower one is asked first. Of a segment no mapping is lost by it. */
 struct verdict {
     bool below, above;
 };
@@ -89,7 +89,7 @@ static struct verdict judge(const struct mw_space *s, const struct around *a,
 
     m.below = a->has_prev && merge_below(s, &a->prev, v, MERGE_PLACED);
     m.above = a->has_next && merge_above(s, v, &a->next, MERGE_PLACED) &&
-              (!m.below || merge_across(&a->prev, &a->next));
+              (!m.below || (!is_segment(v) && merge_across(&a->prev, &a->next)));
     return m;
 }
 
@@ -246,7 +246,7 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
 
     changed.flags = flags;
     m = judge(s, &a, &changed);
-    if (m.below || m.above)
+    if ((m.below || m.above) && !(is_segment(&v) && start == v.start && end == v.end))
         modify_merged(s, c, &a, m, &v, &changed);
     else if (!modify_cut_out(s, c, &v, &changed, limited))
         return false;
@@ -262,7 +262,7 @@ void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)
 
     account_add(s, v.flags, to_pages(s, new_end - end));
     v.end = new_end;
-    if (merge && next.leaf && merge_above(s, &v, tree_at(next), MERGE_EXTENDED)) {
+    if (merge && next.leaf && !is_segment(&v) && merge_above(s, &v, tree_at(next), MERGE_EXTENDED)) {
         struct mw_vma n = *tree_at(next);
 
         v.end = n.end;
@@ -290,7 +290,7 @@ void edit_forget(struct mw_space *s, uint64_t start, uint64_t end, bool rebase)
     struct cursor c = tree_find(&s->tree, start);
     struct mw_vma v = *tree_at(c);
 
-    if (v.start != start || v.end != end)
+    if (v.start != start || v.end != end || is_segment(&v))
         return; /* a part, or it has merged with where its pages went */
     v.anon = 0;
     if (rebase && !v.object) /* private /dev/zero keeps its offset */

@@ -13,10 +13,12 @@ static bool continues(const struct mw_vma *low, const struct mw_vma *high, uint6
            low->offset + (low->end - low->start) == high->offset;
 }
 
-static bool mergeable(const struct mw_vma *v)
+static bool mergeable(const struct mw_space *s, const struct mw_vma *v)
 {
     if (v->flags & never)
         return false;
+    if (is_segment(v))
+        return space_has(s, ROW_COUNTED_MERGES);
     return !v->object || !(mw_object_flags(v->object) & MW_OBJ_NOMERGE);
 }
 
@@ -39,13 +41,13 @@ static bool anon_fits(const struct mw_space *s, const struct mw_vma *n, const st
 bool merge_below(const struct mw_space *s, const struct mw_vma *n, const struct mw_vma *v,
                  enum merge_source source)
 {
-    return n && mergeable(v) && continues(n, v, 0) && anon_fits(s, n, v, source);
+    return n && mergeable(s, v) && continues(n, v, 0) && anon_fits(s, n, v, source);
 }
 
 bool merge_above(const struct mw_space *s, const struct mw_vma *v, const struct mw_vma *n,
                  enum merge_source source)
 {
-    return n && mergeable(v) && continues(v, n, 0) && anon_fits(s, n, v, source);
+    return n && mergeable(s, v) && continues(v, n, 0) && anon_fits(s, n, v, source);
 }
 
 bool merge_across(const struct mw_vma *low, const struct mw_vma *high)

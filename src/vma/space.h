@@ -64,6 +64,12 @@ static inline bool is_anonymous(const struct mw_vma *v)
            (!(v->flags & MW_VM_SHARED) && (mw_object_flags(v->object) & MW_OBJ_ANON));
 }
 
+/* SysV shared memory, whose `anon` tells its attachments apart. */
+static inline bool is_segment(const struct mw_vma *v)
+{
+    return v->object && (mw_object_flags(v->object) & MW_OBJ_SHM);
+}
+
 /* What a growing stack keeps free below it, in bytes. */
 static inline uint64_t stack_guard(const struct mw_space *s)
 {

@@ -517,6 +517,28 @@ static int64_t watch_fork(struct bench *b)
         mw_space_destroy(heir);
     return r;
 }
+static void segment_row(struct bench *b)
+{
+    plain_row(b);
+    b->object->flags |= MW_OBJ_SHM;
+}
+
+static void attached_row(struct bench *b)
+{
+    segment_row(b);
+    mw_shmat(b->space, &b->file, at(b, 100), 0, NULL);
+    write_pages(b, 110, 2);
+    mw_mprotect(b->space, at(b, 110), b->page, RO_, NULL);
+}
+
+static int64_t shmat_free(struct bench *b) { return mw_shmat(b->space, &b->file, at(b, 100), 0, NULL); }
+static int64_t shmat_over(struct bench *b)
+{
+    return mw_shmat(b->space, &b->file, at(b, 1), MW_SHM_REMAP, NULL);
+}
+static int64_t shmat_chosen(struct bench *b) { return mw_shmat(b->space, &b->file, 0, MW_SHM_RDONLY, NULL); }
+static int64_t shmdt_all(struct bench *b) { return mw_shmdt(b->space, at(b, 100), NULL); }
+static int64_t move_segment(struct bench *b) { return remap(b, 105, 2, 2, FIX_, 500); }
 
 #define STEP(prepare, call) { #call " after " #prepare, prepare, call, false }
 #define PARTIAL(prepare, call) { #call " after " #prepare, prepare, call, true }
@@ -561,6 +583,8 @@ static const struct step steps[] = {
     STEP(forked, import_marks),
     STEP(named, name_middle), STEP(plain_row, name_middle), STEP(many, name_many),
     STEP(named, fork_named), STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
+    STEP(segment_row, shmat_free), STEP(segment_row, shmat_over), STEP(segment_row, shmat_chosen),
+    STEP(attached_row, shmat_chosen), STEP(attached_row, shmdt_all), STEP(attached_row, move_segment),
 };
 enum { STEPS = sizeof steps / sizeof steps[0] };
 

@@ -25,7 +25,7 @@
 #define SAFE_LOW (ARENA - (1ull << 30))
 #define SAFE_HIGH (ARENA + (4ull << 30))
 
-enum kind { OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MREMAP, OP_BRK, OP_STORE, OP_TOUCH, OP_LOAD, OP_COPY_IN,
+enum kind { OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MREMAP, OP_BRK, OP_TRUNCATE, OP_SHMAT, OP_SHMDT, OP_STORE, OP_TOUCH, OP_LOAD, OP_COPY_IN,
             OP_COPY_OUT, OP_MLOCK, OP_MLOCK2, OP_MUNLOCK, OP_MLOCKALL, OP_MUNLOCKALL, OP_ADVISE,
             OP_MSEAL, OP_MSYNC, OP_MINCORE, OP_COUNT, OP_DATA };
 
@@ -171,7 +171,13 @@ static bool safe(const struct op *o)
             return in_safe_zone(o->addr, 1);
         return in_safe_zone(o->addr, 1) &&
                (in_safe_zone(o->to, o->more) || impossible(o->to, o->more) || o->to % PAGE != 0);
+    case OP_SHMAT:
+        return o->addr == 0 || in_safe_zone(o->addr & ~(PAGE - 1), 6 * PAGE) ||
+               (o->addr % PAGE != 0 && !(o->flags & MW_SHM_RND)) ||
+               impossible(o->addr & ~(PAGE - 1), PAGE);
     case OP_BRK:
+    case OP_TRUNCATE:
+    case OP_SHMDT: /* of the episode's own segments, wherever they are */
     case OP_MLOCKALL:
     case OP_MUNLOCKALL:
     case OP_COUNT:
@@ -260,6 +266,28 @@ static void make_advice(struct op *o)
         o->len = 5 * PAGE;
 }
 
+/* Files that shrink and grow, and SysV shared memory. */
+static void make_object_op(struct op *o)
+{
+    static const int files[] = { 0, 1, 3 };
+    static const uint32_t how[] = { 0, 0, 0, MW_SHM_RDONLY, MW_SHM_EXEC, MW_SHM_RND, MW_SHM_REMAP,
+                                    MW_SHM_REMAP };
+    uint64_t dice = below(6);
+    o->file = files[below(3)];
+    if (dice < 2) {
+        o->kind = OP_TRUNCATE;
+        o->len = odd_one_in(40) ? hostile() : below(22) * PAGE + (one_in(3) ? below(PAGE) : 0);
+    } else if (dice < 5) {
+        o->kind = OP_SHMAT;
+        o->file = one_in(50) ? NO_FILE : (int)below(2);
+        o->flags = how[below(sizeof how / sizeof how[0])] | (one_in(20) ? (uint32_t)below(16) << 12 : 0);
+        if (one_in(12))
+            o->addr = 0;
+    } else {
+        o->kind = OP_SHMDT;
+    }
+}
+
 static void make_op(struct op *o, int files)
 {
     uint64_t dice = below(100);
@@ -294,6 +322,8 @@ static void make_op(struct op *o, int files)
         o->kind = OP_COPY_IN;
     } else if (dice < 75) {
         o->kind = OP_COPY_OUT;
+    } else if (dice < 79) {
+        make_object_op(o);
     } else if (dice < 96) {
         make_advice(o);
     } else {
@@ -356,6 +386,15 @@ static void one_op(struct world *w, struct op *o)
         break;
     case OP_BRK:
         do_brk(w, o->addr);
+        break;
+    case OP_TRUNCATE:
+        truncate_to(w, o->file, o->len);
+        break;
+    case OP_SHMAT:
+        do_shmat(w, o->file, o->addr, o->flags);
+        break;
+    case OP_SHMDT:
+        do_shmdt(w, o->addr);
         break;
     case OP_STORE:
         store(w, (int64_t)(o->addr - ARENA) / (int64_t)PAGE, (uint32_t)o->len);
@@ -449,6 +488,8 @@ static void run_episode(struct world *w, void *ctx)
 {
     struct episode *e = ctx;
     open_files(w, NULL);
+    segment(w, 6 * PAGE, 0666);
+    segment(w, 2 * PAGE + 100, 0666);
     if (e->limit_as >= 0)
         limit(w, MW_LIMIT_AS, e->limit_as);
     if (e->limit_data >= 0)
@@ -460,6 +501,8 @@ static void run_episode(struct world *w, void *ctx)
     run_steps(w, e);
     data(w, 0, PAGES);
     count(w);
+    attached(w, 0);
+    attached(w, 1);
 }
 
 /* True when both worlds agree. `e` lies in shared memory: the engine marks what it can't do. */

@@ -797,6 +797,7 @@ static void boundaries(void **state)
         { ROW_MMAP_UNMAPS_FIRST, 0, V(6, 12) },
         { ROW_REFUSED_LEAVES_CUT, V(6, 12), 0 },
         { ROW_GROW_MERGES, V(6, 1), 0 },
+        { ROW_COUNTED_MERGES, V(6, 12), 0 },
         { ROW_MERGE_INTO_UNTOUCHED, V(6, 16), 0 },
         { ROW_MMAP_ASKS_ABOVE, V(6, 1), V(6, 12) },
         { ROW_PLACE_HUGE_ALIGNED, V(6, 7), 0 },

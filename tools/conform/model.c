@@ -155,7 +155,7 @@ bool model_add_shm(uint64_t bytes)
     struct mw_file *f = &model.file[FILE_SHM];
     f->mode = MW_FILE_READ | MW_FILE_WRITE;
     return f->object == NULL &&
-           mw_object_create(&port, frames, NULL, &file_mark[FILE_SHM], bytes, MW_OBJ_NOMERGE,
+           mw_object_create(&port, frames, NULL, &file_mark[FILE_SHM], bytes, MW_OBJ_SHM,
                             &f->object) == 0;
 }
 

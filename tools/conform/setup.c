@@ -222,7 +222,10 @@ int64_t setup_shm(enum side side, uint64_t addr, uint64_t len)
     int id;
     void *p;
     if (side == SIDE_ENGINE)
-        return model_add_shm(len) ? map_object(FILE_SHM, addr, len, MW_MAP_SHARED) : SETUP_CANT;
+        return model_add_shm(len) &&
+                       mw_shmat(model.space, &model.file[FILE_SHM], addr, 0, NULL) == (int64_t)addr
+                   ? 0
+                   : SETUP_CANT;
     id = shmget(IPC_PRIVATE, len, IPC_CREAT | 0600);
     if (id < 0)
         return SETUP_CANT;
