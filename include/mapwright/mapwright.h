@@ -388,9 +388,10 @@ uint64_t mw_object_mapped(const struct mw_object *object);
  * gone from every mapping in every space, private copies included, and an access
  * to them gets SIGBUS until the object grows again; the rest of the last page
  * reads zero. Where ops->read fills pages, its source is the caller's to shorten
- * or to extend with zeros, before another access. Private pages of a mirror stay. MW_EINVAL: size beyond 2^63 - 1;
- * no multiple of the object's huge page; an object of the engine's own that
- * mirrors private memory. Takes the lock of the object's port (SPEC TRUNC).
+ * or to extend with zeros, before another access. Private pages of a mirror stay.
+ * Errors: MW_EINVAL (size beyond 2^63 - 1; no multiple of the object's huge page; an
+ * object of the engine's own that mirrors private memory), MW_ENOMEM (nothing has
+ * changed). Takes the lock of the object's port (SPEC TRUNC).
  */
 int mw_object_truncate(struct mw_object *object, uint64_t size);
 

@@ -91,13 +91,28 @@ static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_r
     zap(s, at.start, at.end, DROP_CONTENT);
 }
 
-void discard_beyond(struct mw_object *o, uint64_t offset)
+/* Tables that a parent or a child has too. */
+static void own_tables(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    bool *failed = ctx;
+
+    (void)v;
+    if (!*failed)
+        *failed = !pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS);
+}
+
+bool discard_beyond(struct mw_object *o, uint64_t offset)
 {
     const struct mw_range gone = { offset, UINT64_MAX };
+    bool failed = false;
 
+    rmap_all(o, gone, &(struct rmap){ own_tables, &failed });
+    if (failed)
+        return false;
     rmap_all(o, gone, &(struct rmap){ zap_unpromised, NULL });
     if (o->level > 1)
         rmap_all(o, gone, &(struct rmap){ zap_promised, NULL });
+    return true;
 }
 
 bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range at)

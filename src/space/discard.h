@@ -24,9 +24,9 @@ void discard_guards(struct mw_space *s, struct mw_range at);
 
 /*
  * Drops the pages that any space maps of `o` from `offset` on, a multiple of
- * its page, private copies too.
+ * its page, private copies too. False: no memory; nothing has changed.
  */
-void discard_beyond(struct mw_object *o, uint64_t offset);
+bool discard_beyond(struct mw_object *o, uint64_t offset);
 
 /*
  * Empties what `at` maps of the shared object of `v`, for everyone. False: no

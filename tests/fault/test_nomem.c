@@ -517,6 +517,17 @@ static int64_t watch_fork(struct bench *b)
         mw_space_destroy(heir);
     return r;
 }
+
+/* copies of a file's pages in a table that a child has too */
+static void forked_file(struct bench *b)
+{
+    assert_true(mw_mmap(b->space, at(b, 0), 1400 * b->page, RW_, MW_MAP_PRIVATE | MW_MAP_FIXED, &b->file, 0, NULL) > 0);
+    write_pages(b, 0, 64);
+    assert_int_equal(mw_fork(b->space, 77, &child, NULL), 0);
+}
+
+static int64_t truncate_file(struct bench *b) { return mw_object_truncate(b->object, 10 * b->page); }
+
 static void segment_row(struct bench *b)
 {
     plain_row(b);
@@ -583,6 +594,7 @@ static const struct step steps[] = {
     STEP(forked, import_marks),
     STEP(named, name_middle), STEP(plain_row, name_middle), STEP(many, name_many),
     STEP(named, fork_named), STEP(plain_row, seal_middle), STEP(many, seal_middle), STEP(many, seal_many),
+    STEP(forked_file, truncate_file), STEP(plain_row, truncate_file),
     STEP(segment_row, shmat_free), STEP(segment_row, shmat_over), STEP(segment_row, shmat_chosen),
     STEP(attached_row, shmat_chosen), STEP(attached_row, shmdt_all), STEP(attached_row, move_segment),
 };

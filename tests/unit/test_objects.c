@@ -123,6 +123,31 @@ static void all_spaces(void **state)
     bench_close(&b);
 }
 
+/* page tables that a fork has left to both sides are cut for both (TRUNC-1, FORK-3) */
+static void shared_tables(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    bench_start(&b);
+    map_file(&b, 0, 1024, MW_MAP_PRIVATE, 0);
+    for (int64_t i = 0; i < 64; i++)
+        poke(&b, at(&b, i), (uint32_t)(500 + i));
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    cut(&b, 10);
+    sound(child);
+    for (int64_t i = 0; i < 64; i++) {
+        assert_int_equal(peek(&b, at(&b, i)), i < 10 ? 500 + i : -1);
+        assert_int_equal(met(child, at(&b, i)), i < 10 ? MW_FAULT_OK : MW_FAULT_BUS_ADRERR);
+    }
+    poke(&b, at(&b, 3), 1);
+    assert_int_equal(seen(child, at(&b, 3)), 503);
+    cut(&b, 0);
+    assert_int_equal(met(child, at(&b, 3)), MW_FAULT_BUS_ADRERR);
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
 /* a space that has unmapped it is left out, and one without pages has none to lose (TRUNC-1) */
 static void no_longer(void **state)
 {
@@ -763,6 +788,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts),
         cmocka_unit_test(all_spaces),
+        cmocka_unit_test(shared_tables),
         cmocka_unit_test(no_longer),
         cmocka_unit_test(sparse),
         cmocka_unit_test(mirrored),
