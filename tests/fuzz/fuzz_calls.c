@@ -43,7 +43,7 @@ static void die(const char *what)
 struct world {
     struct mw_space *space;
     struct mw_object *object;
-    struct mw_file file;
+    struct mw_file file, segment;
     uint64_t page;
 };
 
@@ -175,11 +175,47 @@ static void call_advice(struct world *w, struct input *in)
     }
 }
 
+/* Takes pages back, and at times can't. */
+static int write_page(void *ctx, uint64_t index, const void *page)
+{
+    const unsigned char *byte = page;
+    (void)ctx;
+    return index % 5 == 4 ? -(int)byte[0] : 0;
+}
+
+static const struct mw_object_ops file_ops = { .write = write_page };
+
+/* The file's length, and the segment. */
+static void call_object(struct world *w, struct input *in)
+{
+    uint64_t addr = take_addr(in, w->page), how = take(in, 1);
+    struct mw_why why = { 0 };
+    int64_t r = 0;
+    switch (how % 6) {
+    case 0:
+        mw_object_truncate(w->object, how < 240 ? take(in, 2) : take(in, 8));
+        break;
+    case 1:
+        mw_object_sync(w->object);
+        break;
+    case 2: case 3:
+        r = mw_shmat(w->space, how < 250 ? &w->segment : NULL, addr, take(in, 1) << 12, &why);
+        break;
+    default:
+        r = mw_shmdt(w->space, addr, &why);
+    }
+    if (r < 0 && r > -4096 && why.err != -r)
+        die("shmat's or shmdt's reason is not its result");
+}
+
 static void one_call(struct world *w, struct input *in)
 {
     struct mw_stats stats;
     uint64_t kind = take(in, 1);
-    switch (kind % 20) {
+    switch (kind % 22) {
+    case 20: case 21:
+        call_object(w, in);
+        break;
     case 16: case 17: case 18: case 19:
         call_advice(w, in);
         break;
@@ -248,9 +284,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         die("no frames");
     configure(&config, &in, &port, frames);
     if (mw_space_create(&config, &w.space) != 0 ||
-        mw_object_create(&port, frames, NULL, NULL, 10 * 4096 + 7, 0, &w.object) != 0)
+        mw_object_create(&port, frames, &file_ops, NULL, 10 * 4096 + 7, 0, &w.object) != 0 ||
+        mw_object_create(&port, frames, NULL, NULL, 5 * 4096 + 9, MW_OBJ_SHM, &w.segment.object) != 0)
         die("no space");
     w.file = (struct mw_file){ w.object, MW_FILE_READ | MW_FILE_WRITE };
+    w.segment.mode = (uint32_t)take(&in, 1) & 7;
     fail_one_in = (uint32_t)take(&in, 1) % 8;
     for (int i = 0; in.left > 0 && i < 400; i++) {
         one_call(&w, &in);
@@ -259,6 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     }
     mw_space_destroy(w.space);
     mw_object_put(w.object);
+    mw_object_put(w.segment.object);
     if (mw_frames_free(frames) != mw_frames_total(frames) || mw_frames_destroy(frames) != 0)
         die("frames leaked");
     if (allocations != 0)

@@ -90,14 +90,20 @@ static int read_page(void *ctx, uint64_t index, void *page)
     return 0;
 }
 
-static const struct mw_object_ops file_ops = { .read = read_page };
+static int write_page(void *ctx, uint64_t index, const void *page)
+{
+    (void)ctx, (void)index, (void)page;
+    return port_state.unreadable ? -5 : 0;
+}
+
+static const struct mw_object_ops file_ops = { .read = read_page, .write = write_page };
 
 /* ---- what a space looks like ---- */
 
 struct world {
     struct mw_space *space;
     struct mw_frames *frames;
-    struct mw_file file;
+    struct mw_file file, segment;
     frame_t hogged[FRAMES];
     uint32_t hogs;
 };
@@ -136,7 +142,7 @@ struct call {
 
 static struct call take_call(struct input *in)
 {
-    struct call c = { .kind = take(in, 1) % 16, .addr = take_addr(in, PAGE),
+    struct call c = { .kind = take(in, 1) % 20, .addr = take_addr(in, PAGE),
                       .len = take_len(in, PAGE) };
     switch (c.kind) {
     case 0: case 1: case 2:
@@ -193,6 +199,15 @@ static int64_t make(struct world *w, const struct call *c, struct mw_why *why)
         return mw_mlock2(w->space, c->addr, c->len, MW_MLOCK_ONFAULT, why);
     case 14:
         return mw_munlock(w->space, c->addr, c->len, why);
+    case 16:
+        return mw_object_truncate(w->file.object, c->len);
+    case 17:
+        mw_object_sync(w->file.object);
+        return mw_msync(w->space, c->addr, c->len, c->prot & 7, why);
+    case 18:
+        return mw_shmat(w->space, &w->segment, c->addr, (uint64_t)c->prot << 12, why);
+    case 19:
+        return mw_shmdt(w->space, c->addr, why);
     case 15:
         return mw_madvise(w->space, c->addr, c->len, c->prot % 27, why);
     default:
@@ -304,12 +319,17 @@ static bool begin(struct world *w, struct input *in, unsigned char *pool)
     err = mw_space_create(&config, &w->space);
     if (err == 0) {
         err = mw_object_create(&port, w->frames, &file_ops, NULL, 10 * PAGE + 7, 0, &w->file.object);
+        if (err == 0) {
+            err = mw_object_create(&port, w->frames, NULL, NULL, 3 * PAGE, MW_OBJ_SHM, &w->segment.object);
+            if (err != 0)
+                mw_object_put(w->file.object);
+        }
         if (err != 0)
             mw_space_destroy(w->space);
     }
     if (err != 0 && (mw_frames_destroy(w->frames) != 0 || err != -MW_ENOMEM))
         die("what could not be made leaves something");
-    w->file.mode = MW_FILE_READ | MW_FILE_WRITE;
+    w->file.mode = w->segment.mode = MW_FILE_READ | MW_FILE_WRITE;
     port_state.fail_in = 0;
     return err == 0;
 }
@@ -325,6 +345,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
             one_call(&w, &in);
         mw_space_destroy(w.space);
         mw_object_put(w.file.object);
+        mw_object_put(w.segment.object);
         if (mw_frames_free(w.frames) != mw_frames_total(w.frames) ||
             mw_frames_destroy(w.frames) != 0)
             die("frames leaked");
