@@ -142,7 +142,6 @@ SCENARIO(truncate_and_identity)
     present(w, 10, 2);
     advise(w, 10, 4, MW_MADV_POPULATE_READ);
     data(w, 10, 4);
-    copy_out(w, at(10) + 100, 4 * PAGE);
     copy_in(w, at(11) + 100, 4 * PAGE);
 }
 
