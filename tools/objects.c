@@ -132,7 +132,7 @@ struct mw_object *objects_get(struct objects *objects, uint64_t dev, uint64_t in
 uint32_t objects_flags_of_path(const char *path)
 {
     if (strncmp(path, "/SYSV", 5) == 0)
-        return MW_OBJ_NOMERGE | MW_OBJ_OWN_PLACE;
+        return MW_OBJ_SHM;
     if (strncmp(path, "/anon_hugepage", 14) == 0)
         return MW_OBJ_NOMERGE;
     if (strcmp(path, "anon_inode:[io_uring]") == 0)

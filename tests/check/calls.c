@@ -88,6 +88,21 @@ static int detach_pieces(void)
     return !good;
 }
 
+/* Pieces that merge where no mapping is lost by it: a border that shifts, a duplicate's end. */
+static int merge_pieces(void)
+{
+    int id = shmget(IPC_PRIVATE, 8 * PAGE, 0600), fixed = MREMAP_MAYMOVE | MREMAP_FIXED, good;
+
+    if (id < 0)
+        return 77;
+    good = shmat(id, place, 0) == place && mprotect(place, 2 * PAGE, PROT_READ) == 0 &&
+           mprotect(place + 2 * PAGE, 2 * PAGE, PROT_READ) == 0;
+    good = good && mremap(place + 4 * PAGE, 0, PAGE, fixed, place + 16 * PAGE) != MAP_FAILED &&
+           mremap(place + 5 * PAGE, 0, PAGE, fixed, place + 17 * PAGE) != MAP_FAILED;
+    shmctl(id, IPC_RMID, NULL);
+    return !good;
+}
+
 /* ---- aio rings ------------------------------------------------------------------- */
 
 static int aio_rings(void)
@@ -138,6 +153,7 @@ static const struct {
 } programs[] = {
     { "shmat", attach },
     { "shmdt", detach_pieces },
+    { "shm_merges", merge_pieces },
     { "aio", aio_rings },
     { "remap_file_pages", remap_pages },
 };
