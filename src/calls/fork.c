@@ -104,7 +104,7 @@ static bool copy_mapping(struct mw_space *parent, struct mw_space *child, const 
         if (!n.object)
             return false;
     }
-    if (!space_hold(child, n.object))
+    if (n.object && !space_hold(child, n.object))
         return false;
     edit_add(child, &n);
     object_unmap(n.object);

@@ -397,7 +397,7 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
             return why_plain(why, WHY_no_memory);
         q->v.object = q->made;
     }
-    if (!space_hold(s, q->v.object))
+    if (q->v.object && !space_hold(s, q->v.object))
         return why_plain(why, WHY_no_memory);
     q->held = q->v.object;
     return q->level > 1 ? reserve_huge(s, q, why) : 0;

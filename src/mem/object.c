@@ -104,10 +104,8 @@ void object_unlink(struct object_link *l)
     l->object->port->free(l->object->port->ctx, l, sizeof *l);
 }
 
-void object_unmap(struct mw_object *o)
+void object_leave(struct mw_object *o)
 {
-    if (!o)
-        return;
     o->mapped--;
     while (!o->mapped && o->links)
         object_unlink(o->links);

@@ -127,6 +127,13 @@ static inline void object_map(struct mw_object *o)
     }
 }
 
-void object_unmap(struct mw_object *o);
+/* Gives a VMA's reference back. */
+void object_leave(struct mw_object *o);
+
+static inline void object_unmap(struct mw_object *o)
+{
+    if (o)
+        object_leave(o);
+}
 
 #endif

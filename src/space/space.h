@@ -16,8 +16,8 @@ void space_flush(struct mw_space *s, uint64_t start, uint64_t end);
 void space_send(struct mw_space *s);
 
 /*
- * Sees to it that `o` (may be NULL) is found again by what will map it, and
- * holds it as a VMA does, until object_unmap. False: no memory.
+ * Sees to it that `o` (may be NULL: nothing) is found again by what will map
+ * it, and holds it as a VMA does, until object_unmap. False: no memory.
  */
 bool space_hold(struct mw_space *s, struct mw_object *o);
 
