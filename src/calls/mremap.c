@@ -731,7 +731,8 @@ static int64_t remap_strictly(struct mw_space *s, struct remap *all, struct mw_w
 static uint64_t moves_as_row(const struct mw_space *s, const struct remap *all)
 {
     const uint64_t odd = MW_VM_HUGETLB | MW_VM_MIRRORED | MW_VM_SEALED | MW_VM_UFFD;
-    const uint32_t odd_object = MW_OBJ_OWN_PLACE | MW_OBJ_WHOLE | MW_OBJ_NO_ADDRESS | MW_OBJ_UNCUT | MW_OBJ_AIO;
+    const uint32_t odd_object = MW_OBJ_OWN_PLACE | MW_OBJ_WHOLE | MW_OBJ_NO_ADDRESS | MW_OBJ_UNCUT |
+                                MW_OBJ_AIO | MW_OBJ_SHM;
     uint64_t end = all->old + all->old_size, new_end = all->new + all->new_size, count = 0;
     const struct mw_vma *there = tree_at(tree_find(&s->tree, all->new));
 
@@ -742,7 +743,8 @@ static uint64_t moves_as_row(const struct mw_space *s, const struct remap *all)
     for (struct cursor c = tree_find(&s->tree, all->old); c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
         const struct mw_vma *v = tree_at(c);
 
-        if ((v->flags & odd) || (v->object && (mw_object_flags(v->object) & odd_object)))
+        if ((v->flags & odd) || object_places(v->object) ||
+            (v->object && (mw_object_flags(v->object) & odd_object)))
             return 0;
         count++;
     }

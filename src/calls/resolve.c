@@ -133,6 +133,8 @@ static int enter(const struct resolve *r, uint64_t at, frame_t frame, pte_t bits
 {
     if (r->protect)
         bits = (bits & ~PTE_W) | PTE_WP;
+    if (r->v.flags & MW_VM_MAYSHARE)
+        object_soil(r->v.object, index_of(r, at));
     if (pmap_enter(&r->s->pmap, at, frame, bits, r->level))
         return 0;
     put(r, frame);
