@@ -397,11 +397,13 @@ static bool show_file(void *ctx, const struct mw_object *object, struct mw_proc_
 {
     const struct session *s = ctx;
     int file = handle_of(object);
-    if (file < 0) {
+    if (file < 0 || file >= MAX_FILES) {
         *out = (struct mw_proc_file){ .minor = 1, .inode = (uintptr_t)object, .path = "/dev/zero",
                                       .flags = MW_PROC_DELETED | MW_PROC_SHMEM };
         if (mw_object_flags(object) & MW_OBJ_HUGETLB)
             out->path = "/anon_hugepage";
+        if (file >= MAX_FILES)
+            out->path = "/SYSV00000000";
         return true;
     }
     out->major = s->file[file].major;
