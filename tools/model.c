@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 struct model *model_create(struct objects *objects, const struct mw_config *config)
 {
@@ -237,6 +238,8 @@ static bool perform(struct model *model, const struct event *event, struct model
     answer->placed = request.placed;
     answer->result = make(model->space, &request.call, &answer->why);
     note_future(model, event, answer->result);
+    if (model->labelled && answer->result == event->result && !label_after_mremap(model, event))
+        return false;
     model->guarded |= event->call == CALL_MADVISE && event->arg[2] == MW_MADV_GUARD_INSTALL;
     if (event->call == CALL_BRK)
         answer->failed = event->arg[0] && event->result_known &&
@@ -296,11 +299,26 @@ static bool depends_on_pages(struct model *model, const struct event *event)
                        maps_file(model, event->arg[0], event->arg[0] + event->arg[1]));
 }
 
+/* PR_SET_VMA_ANON_NAME. Of a kernel without names nothing is to be expected. */
+static bool name_memory(struct model *model, const struct event *event,
+                        struct model_answer *answer)
+{
+    enum { SET_VMA = 0x53564d41 };
+
+    if (event->call != CALL_PRCTL || event->arg[0] != SET_VMA || !event->value_known ||
+        event->result == -MW_EINVAL)
+        return false;
+    answer->result = mw_name(model->space, event->arg[2], event->arg[3],
+                             event->file.path[0] ? event->file.path : NULL, &answer->why);
+    return true;
+}
+
 /* False: not a call that the engine answers. */
 static bool call_answered(struct model *model, const struct event *event,
                           struct model_answer *answer)
 {
-    if (!perform(model, event, answer) && !attach_call(model, event, answer))
+    if (!perform(model, event, answer) && !attach_call(model, event, answer) &&
+        !name_memory(model, event, answer))
         return false;
     answer->kind = MODEL_ANSWERED;
     answer->agrees = !event->result_known || answer->result == event->result;
@@ -328,7 +346,7 @@ void model_call(struct model *model, const struct event *event, struct model_ans
     *answer = (struct model_answer){ .agrees = true, .failed = failed(event) };
     call_text(event, answer->what, sizeof answer->what);
     answer->result = event->result;
-    if (call_answered(model, event, answer))
+    if (call_answered(model, event, answer) || label_call(model, event, answer))
         return;
 
     switch (event->call) {
@@ -336,8 +354,14 @@ void model_call(struct model *model, const struct event *event, struct model_ans
     case CALL_SETRLIMIT:
         model_apply_limit(model, event, answer);
         break;
+    case CALL_PRCTL:
+        if (event->arg[0] == PR_SET_MM)
+            model_apply_break(model, event, answer);
+        else
+            call_unknown(event, answer);
+        break;
     case CALL_MADVISE: /* what is_answerable names */
-    case CALL_PROCESS_MADVISE: /* takes no advice that changes the layout */
+    case CALL_PROCESS_MADVISE: /* of another's memory: none of it changes the layout */
     case CALL_MINCORE:
         answer->kind = MODEL_HARMLESS;
         break;

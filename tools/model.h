@@ -133,6 +133,13 @@ bool model_layout(const struct model *model, struct layout *out);
 int model_take_over(struct model *model, const struct layout *kernel, uint64_t brk);
 
 /*
+ * The first mapping that ends above addr and is watched by userfaultfd, and the inode of who
+ * watches. False: none. And what happens when such a descriptor is closed for good.
+ */
+bool model_watched(struct model *model, uint64_t addr, struct mw_vma *vma, uint64_t *watcher);
+void model_unwatch(struct model *model, uint64_t watcher);
+
+/*
  * The address space of a fork child: DONTCOPY mappings are gone, lock flags
  * cleared, written private memory marked as inherited. NULL: out of memory.
  */

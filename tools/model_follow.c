@@ -7,6 +7,7 @@
 #include "model_impl.h"
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 /* Applies a change of flags, but not to mappings with a flag of `spare`. False: no memory. */
@@ -123,6 +124,30 @@ void model_apply_mlock(struct model *model, const struct event *event,
                        struct model_answer *answer)
 {
     answer->kind = apply_lock(model, event) ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;
+}
+
+/* ---- the heap -------------------------------------------------------------- */
+
+void model_apply_break(struct model *model, const struct event *event,
+                       struct model_answer *answer)
+{
+    struct mw_stats stats;
+
+    answer->kind = MODEL_HARMLESS; /* other numbers of the process, which no mapping depends on */
+    if (answer->failed)
+        return;
+    mw_stats(model->space, &stats);
+    if (event->arg[1] == PR_SET_MM_START_BRK)
+        stats.brk_start = event->arg[2];
+    else if (event->arg[1] == PR_SET_MM_BRK)
+        stats.brk = event->arg[2];
+    else if (event->arg[1] == PR_SET_MM_MAP && event->value_known) {
+        stats.brk_start = event->arg[4];
+        stats.brk = event->arg[5];
+    } else
+        return;
+    answer->kind = mw_set_brk(model->space, stats.brk_start, stats.brk) == 0
+                       ? MODEL_FOLLOWED : MODEL_NOT_MODELLED;
 }
 
 /* ---- limits --------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "model_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,7 @@ static void to_area(const struct mw_vma *vma, struct area *area)
     *area = (struct area){
         .start = vma->start,
         .end = vma->end,
-        .flags = vma->flags,
+        .flags = vma->flags & ~(MW_VM_LABEL | MW_VM_NAME),
         .object = vma->object,
         .anon = vma->anon,
         .identity = vma->offset,
@@ -143,13 +144,30 @@ static void keep_identity(const struct mw_space *old, struct mw_vma *vma, bool f
             vma->offset = was.offset + (vma->start - was.start);
         if (first && !flags_known)
             vma->flags = (was.flags & ~PROTECTION) | (vma->flags & PROTECTION);
+        else if (first)
+            vma->flags |= was.flags & MW_VM_LABEL;
         first = false;
     }
+}
+
+/* The name that /proc shows of a mapping; NULL: none. */
+static const char *name_in(const char *path, char name[81])
+{
+    return sscanf(path, "[anon:%80[^]]]", name) == 1 ||
+           sscanf(path, "[anon_shmem:%80[^]]]", name) == 1 ? name : NULL;
+}
+
+static void name_as(struct model *model, const struct mw_vma *vma, const char *name)
+{
+    if (name)
+        mw_name(model->space, vma->start, vma->end - vma->start, name, NULL);
 }
 
 static int import_kept(struct model *model, const struct mw_space *old,
                        const struct layout *kernel)
 {
+    char name[81];
+
     for (size_t i = 0; i < kernel->n; i++) {
         struct mw_vma vma;
         int err = to_vma(model, &kernel->area[i], &vma);
@@ -159,6 +177,7 @@ static int import_kept(struct model *model, const struct mw_space *old,
         err = mw_import(model->space, &vma);
         if (err)
             return err > 0 ? -err : err;
+        name_as(model, &vma, name_in(kernel->area[i].path, name));
     }
     return 0;
 }
@@ -189,7 +208,7 @@ static bool inherit(struct model *child, struct mw_vma *vma)
 {
     if (vma->flags & MW_VM_DONTCOPY)
         return false;
-    vma->flags &= ~(uint64_t)(MW_VM_LOCKED | MW_VM_LOCKONFAULT | MW_VM_UFFD);
+    vma->flags = label_inherited(child, vma->flags & ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT));
     if (vma->flags & MW_VM_WIPEONFORK)
         vma->anon = 0;
     if (vma->anon) /* each mapping gets an identity of its own that hangs on its parent's */
@@ -204,8 +223,11 @@ static int copy_into(struct model *child, const struct model *parent)
 
     while (mw_find_vma(parent->space, addr, &vma)) {
         addr = vma.end;
-        if (inherit(child, &vma) && mw_import(child->space, &vma) != 0)
+        if (!inherit(child, &vma))
+            continue;
+        if (mw_import(child->space, &vma) != 0)
             return -ENOMEM;
+        name_as(child, &vma, mw_vma_name(parent->space, &vma));
     }
     return 0;
 }
@@ -219,6 +241,8 @@ struct model *model_fork(const struct model *parent)
         return NULL;
     child->identity = parent->identity;
     child->guarded = parent->guarded;
+    child->labelled = parent->labelled;
+    memcpy(child->label, parent->label, sizeof child->label);
     mw_stats(parent->space, &stats);
     mw_set_brk(child->space, stats.brk_start, stats.brk);
     if (copy_into(child, parent) != 0) {

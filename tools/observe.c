@@ -77,6 +77,7 @@ void watched_compare(struct observation *ob, struct watched *w, pid_t tid, const
     struct layout engine = { 0 }, kernel = { 0 };
     struct layout_diff diff;
 
+    observe_closed_watchers(w, tid);
     if (procfs_layout(tid, flags, &kernel)) {
         watched_adopt_growth(w, &kernel);
         if (model_layout(w->model, &engine)) {
@@ -300,6 +301,8 @@ static void on_fork(void *ctx, struct task *parent, struct task *child, bool sha
         return;
     }
     born->brk = w->brk;
+    born->watchers = w->watchers;
+    born->watcher_fd = w->watcher_fd;
     compare_all(ob, born, child, "fork");
 }
 

@@ -5,6 +5,7 @@
  * to, which file is meant, which limits and rights hold.
  */
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
 #include "observe_impl.h"
@@ -152,7 +153,9 @@ void observe_enter(void *ctx, struct task *task)
         touched_everywhere(w->pagemap, watched_space(w), false);
         return;
     }
+    observe_closed_watchers(w, task->tid);
     look_before(w, task);
+    observe_read_args(task);
     read_rights(w, task);
     if (event->call == CALL_MMAP && !(event->arg[3] & MW_MAP_ANONYMOUS))
         procfs_file(task->tid, (int)event->arg[4], &event->file);
@@ -323,12 +326,17 @@ void observe_leave(void *ctx, struct task *task)
         look_after_mmap(w, task);
     if (event->call == CALL_SHMAT && event->file.known && succeeded(event))
         look_after_attach(task, event, (uint64_t)event->result);
+    if (event->call == CALL_USERFAULTFD)
+        observe_after_watch(w, task);
     if (event->call == CALL_IO_SETUP && succeeded(event))
         read_context(task, event);
     if (event->call == CALL_BRK)
         w->brk = (uint64_t)event->result;
+    if (event->call == CALL_PRCTL && event->arg[0] == PR_SET_MM)
+        w->brk = 0; /* the model knows */
     would_ask(&ob->would, w->model, event);
-    model_call(w->model, event, &answer);
+    if (!observe_process_madvise(w, task, &answer))
+        model_call(w->model, event, &answer);
     if (event->file.opening)
         mw_object_put(event->file.opening); /* its mappings hold it */
     answer_peculiar(ob, event, &answer);

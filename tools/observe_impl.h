@@ -18,6 +18,8 @@ struct watched {
     uint32_t interval;   /* until it is compared again */
     uint32_t unlooked;   /* calls to go until all mappings are looked at again */
     bool stale;          /* the layout must be read anew */
+    bool watchers;       /* userfaultfd watches something, or did, ... */
+    int watcher_fd;      /* ... registered last by this descriptor */
 };
 
 static inline struct mw_space *watched_space(const struct watched *w)
@@ -37,6 +39,22 @@ void watched_adopt_growth(struct watched *w, const struct layout *kernel);
  */
 void watched_compare(struct observation *ob, struct watched *w, pid_t tid, const char *when,
                      bool flags);
+
+/* Reads what the arguments of a call point to into its event, before it is made. */
+void observe_read_args(struct task *task);
+
+/*
+ * A process_madvise of the process's own memory, which has been made: answers it as so
+ * many calls of madvise. False: it is of another's, or was refused as a whole.
+ */
+bool observe_process_madvise(struct watched *w, const struct task *task,
+                             struct model_answer *answer);
+
+/* A watch was registered or ended, by its ioctl. */
+void observe_after_watch(struct watched *w, struct task *task);
+
+/* Closing a userfaultfd ends its watch, and no memory call tells. */
+void observe_closed_watchers(struct watched *w, pid_t tid);
 
 /* A task is about to make a memory call, and has made it: struct observer. */
 void observe_enter(void *ctx, struct task *task);

@@ -785,10 +785,12 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_UFFD_MISSING 0x100000000ull /* watched by a watcher of the space (mapwright/watch.h), */
 #define MW_VM_UFFD_WP 0x200000000ull      /*   for these kinds of faults; the nine bits */
 #define MW_VM_UFFD_MINOR 0x400000000ull   /*   above say which watcher. MW_VM_UFFD is set as well */
+#define MW_VM_LABEL 0x700000000000ull /* the embedder's own, by mw_import and mw_import_flags:
+                                         mappings whose labels differ never merge */
 
 /* The number of the mapping's name, in the high bits of its flags; 0: it has none. Ignored by
    imports: mw_name gives names. */
-#define MW_VM_NAME_SHIFT 44
+#define MW_VM_NAME_SHIFT 47
 #define MW_VM_NAME (~0ull << MW_VM_NAME_SHIFT)
 
 /*

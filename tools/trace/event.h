@@ -20,7 +20,7 @@ enum call_nr {
     CALL_MMAP, CALL_MUNMAP, CALL_MPROTECT, CALL_BRK, CALL_MREMAP,
     CALL_MADVISE, CALL_MLOCK, CALL_MLOCK2, CALL_MUNLOCK, CALL_MLOCKALL, CALL_MUNLOCKALL,
     CALL_PKEY_MPROTECT, CALL_MSEAL, CALL_REMAP_FILE_PAGES, CALL_SHMAT, CALL_SHMDT,
-    CALL_IO_SETUP, CALL_IO_DESTROY, CALL_PRCTL, CALL_PRLIMIT, CALL_SETRLIMIT,
+    CALL_IO_SETUP, CALL_IO_DESTROY, CALL_MBIND, CALL_PRCTL, CALL_PRLIMIT, CALL_SETRLIMIT,
     CALL_PROCESS_MADVISE, CALL_USERFAULTFD, CALL_MSYNC, CALL_MINCORE, CALL_OTHER,
     CALL_COUNT
 };
@@ -44,14 +44,17 @@ struct event {
     int tid;             /* who did it */
     enum call_nr call;
     const char *name;    /* the call's name, static storage */
-    uint64_t arg[6];
+    uint64_t arg[6];     /* of an ioctl of userfaultfd from the fourth on what it is given:
+                            API's api and features, else start, length and mode; of
+                            PR_SET_MM_MAP the fifth and sixth: the heap's start and end */
     int64_t result;      /* address, 0, or -errno */
     bool result_known;   /* false: cut off, or "?" in a log */
     bool shares_vm;      /* EVENT_FORK */
-    bool value_known;    /* setrlimit, prlimit64: a new limit was given, and it is ... */
-    uint64_t value;      /* ... this: rlim_cur in bytes, MW_UNLIMITED for none. io_setup: the
-                            context's number */
-    struct event_file file; /* of an mmap of a file, a shmat, an io_setup */
+    bool value_known;    /* what the call was given, or gave, by a pointer could be read: */
+    uint64_t value;      /* setrlimit, prlimit64: the new rlim_cur in bytes, MW_UNLIMITED for
+                            none; io_setup: the context's number; mbind: its nodes */
+    struct event_file file; /* of an mmap of a file, a shmat, an io_setup; its `ino` of a
+                               userfaultfd; its `path` the name of PR_SET_VMA */
     const char *where;   /* "file:line" of a log, "" otherwise */
 };
 

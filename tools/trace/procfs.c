@@ -180,6 +180,26 @@ uint32_t procfs_caps(pid_t tid)
            (caps >> 21 & 1 ? MW_CAP_SYS_ADMIN : 0);
 }
 
+uint64_t procfs_nodes(pid_t tid)
+{
+    char name[64], line[2048];
+    uint64_t nodes = 1;
+
+    snprintf(name, sizeof name, "/proc/%d/status", tid);
+    FILE *in = fopen(name, "re");
+    while (in && fgets(line, sizeof line, in)) {
+        if (strncmp(line, "Mems_allowed:", 13) != 0)
+            continue;
+        const char *last = strrchr(line, ','); /* words of 32 bits, the first nodes last */
+        nodes = strtoull(last ? last + 1 : line + 13, NULL, 16);
+        if (last && last >= line + 8 + 13)
+            nodes |= strtoull(last - 8, NULL, 16) << 32;
+    }
+    if (in)
+        fclose(in);
+    return nodes;
+}
+
 void procfs_process(pid_t pid, struct mw_config *config)
 {
     config->limit_as = limit_of(pid, RLIMIT_AS);

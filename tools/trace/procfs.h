@@ -29,6 +29,9 @@ void procfs_process(pid_t pid, struct mw_config *config);
 /* MW_CAP_... of a task. */
 uint32_t procfs_caps(pid_t tid);
 
+/* The memory nodes that a task may use, of the first 64. */
+uint64_t procfs_nodes(pid_t tid);
+
 /* personality(2)'s bits. */
 uint64_t procfs_personality(pid_t pid);
 

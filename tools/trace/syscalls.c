@@ -37,7 +37,7 @@ const struct syscall_row syscall_rows[] = {
     MEMORY(SYS_io_setup, CALL_IO_SETUP, "io_setup"),
     MEMORY(SYS_io_destroy, CALL_IO_DESTROY, "io_destroy"),
     MEMORY(NR_PROCESS_MADVISE, CALL_PROCESS_MADVISE, "process_madvise"),
-    MEMORY(SYS_mbind, CALL_OTHER, "mbind"),
+    MEMORY(SYS_mbind, CALL_MBIND, "mbind"),
     MEMORY(NR_SET_MEMPOLICY_HOME_NODE, CALL_OTHER, "set_mempolicy_home_node"),
     MEMORY(NR_MAP_SHADOW_STACK, CALL_OTHER, "map_shadow_stack"),
     MEMORY(SYS_setrlimit, CALL_SETRLIMIT, "setrlimit"),
@@ -48,10 +48,10 @@ const struct syscall_row syscall_rows[] = {
     /* mapping a vdso (0x2001 to 0x2003), and shadow stacks (0x5001 to 0x5003) */
     { SYS_arch_prctl, CALL_OTHER, "arch_prctl", ROLE_MEMORY, 0, 0xfffffffc, 0x2000 },
     { SYS_arch_prctl, CALL_OTHER, "arch_prctl", ROLE_MEMORY, 0, 0xfffffffc, 0x5000 },
-    /* UFFDIO_REGISTER, UNREGISTER, MOVE: type 0xaa, numbers 0, 1, 5 */
+    /* UFFDIO_REGISTER, UNREGISTER, API: type 0xaa, numbers 0, 1, 0x3f */
     { SYS_ioctl, CALL_USERFAULTFD, "ioctl(UFFDIO)", ROLE_MEMORY, 1, 0xffff, 0xaa00 },
     { SYS_ioctl, CALL_USERFAULTFD, "ioctl(UFFDIO)", ROLE_MEMORY, 1, 0xffff, 0xaa01 },
-    { SYS_ioctl, CALL_USERFAULTFD, "ioctl(UFFDIO)", ROLE_MEMORY, 1, 0xffff, 0xaa05 },
+    { SYS_ioctl, CALL_USERFAULTFD, "ioctl(UFFDIO)", ROLE_MEMORY, 1, 0xffff, 0xaa3f },
     { SYS_fork, CALL_OTHER, "fork", ROLE_FORK, 0, 0, 0 },
     { SYS_vfork, CALL_OTHER, "vfork", ROLE_FORK, 0, 0, 0 },
     { SYS_clone, CALL_OTHER, "clone", ROLE_FORK, 0, 0, 0 },
