@@ -38,17 +38,20 @@ int touched_open(pid_t pid)
     return open(name, O_RDONLY | O_CLOEXEC);
 }
 
-/* 1: a private page is there; 0: none; -1: the kernel has no such call. */
-static int scan(int pagemap, uint64_t start, uint64_t end)
+/*
+ * Finds up to `most` regions of private pages; *walked: where it went on to. -1: the
+ * kernel has no such call. Only one page is looked for where only one region is wanted.
+ */
+static int scan(int pagemap, uint64_t start, uint64_t end, struct scan_region *region,
+                unsigned most, uint64_t *walked)
 {
-    struct scan_region region;
     struct scan_arg arg = {
         .size = sizeof arg,
         .start = start,
         .end = end,
-        .vec = (uint64_t)(uintptr_t)&region,
-        .vec_len = 1,
-        .max_pages = 1,
+        .vec = (uint64_t)(uintptr_t)region,
+        .vec_len = most,
+        .max_pages = most == 1,
         .inverted = IS_FILE | IS_ZERO_PAGE,
         .mask = IS_FILE | IS_ZERO_PAGE,
         .any_of = IS_PRESENT | IS_SWAPPED,
@@ -57,8 +60,9 @@ static int scan(int pagemap, uint64_t start, uint64_t end)
     int n = ioctl(pagemap, SCAN, &arg);
 
     if (n < 0)
-        return errno == ENOTTY || errno == EINVAL ? -1 : 0;
-    return n > 0;
+        n = errno == ENOTTY || errno == EINVAL ? -1 : 0;
+    *walked = n == (int)most ? arg.walk_end : end;
+    return n;
 }
 
 /* The entry of the zero page, learnt from one of our own; 0: frames are not shown. */
@@ -111,14 +115,17 @@ static bool read_entries(int pagemap, uint64_t start, uint64_t end)
     return false;
 }
 
+static bool no_scan; /* an older kernel */
+
 static bool has_private_pages(int pagemap, uint64_t start, uint64_t end)
 {
-    static bool no_scan;
+    struct scan_region region;
+    uint64_t walked;
 
     if (!no_scan) {
-        int found = scan(pagemap, start, end);
+        int found = scan(pagemap, start, end, &region, 1, &walked);
         if (found >= 0)
-            return found;
+            return found > 0;
         no_scan = true;
     }
     return read_entries(pagemap, start, end);
@@ -131,22 +138,38 @@ static bool may_be_touched(const struct mw_vma *vma, bool all)
     return all || (vma->flags & MW_VM_WRITE);
 }
 
-unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool all)
+/* The mappings in [start, end), all of which may be touched: many are looked at in one call. */
+static void look_at_row(int pagemap, struct mw_space *space, uint64_t start, uint64_t end)
 {
+    enum { MANY = 256 };
+    struct scan_region region[MANY];
     struct mw_vma vma;
-    uint64_t addr = start ? start - 1 : 0;
-    unsigned found = 0;
+    int n = 0;
 
-    if (pagemap < 0)
-        return 0;
-    while (mw_find_vma(space, addr, &vma) && vma.start <= end) {
-        addr = vma.end;
-        if (!may_be_touched(&vma, all) || !has_private_pages(pagemap, vma.start, vma.end))
-            continue;
-        mw_touch(space, vma.start, vma.end);
-        found++;
+    for (uint64_t walked; !no_scan && start < end; start = walked) {
+        n = scan(pagemap, start, end, region, MANY, &walked);
+        no_scan = n < 0;
+        for (int i = 0; i < n; i++)
+            mw_touch(space, region[i].start, region[i].end);
     }
-    return found;
+    for (; no_scan && mw_find_vma(space, start, &vma) && vma.start < end; start = vma.end)
+        if (read_entries(pagemap, vma.start, vma.end))
+            mw_touch(space, vma.start, vma.end);
+}
+
+void touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool all)
+{
+    struct mw_vma vma = { .end = start ? start - 1 : 0 };
+
+    while (pagemap >= 0 && mw_find_vma(space, vma.end, &vma) && vma.start <= end) {
+        uint64_t first = vma.start, last = first;
+        while (may_be_touched(&vma, all) && vma.start <= end) {
+            last = vma.end;
+            if (!mw_find_vma(space, last, &vma))
+                break;
+        }
+        look_at_row(pagemap, space, first, last);
+    }
 }
 
 /* Looks at the part of a mapping in [start, end). */
@@ -174,7 +197,7 @@ bool touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_
     return found;
 }
 
-unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all)
+void touched_everywhere(int pagemap, struct mw_space *space, bool all)
 {
-    return touched_near(pagemap, space, 0, UINT64_MAX, all);
+    touched_near(pagemap, space, 0, UINT64_MAX, all);
 }

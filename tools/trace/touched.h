@@ -24,9 +24,9 @@ int touched_open(pid_t pid);
  * Looks at the mappings of the engine in [start, end) and those next to it
  * that are private and not known to be written to. Only writable ones, unless
  * `all`: whatever was written before the tracer looked may be read-only by
- * now. Returns how many were found written.
+ * now.
  */
-unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool all);
+void touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool all);
 
 /*
  * The same for the mappings that lie beside [start, end) or reach into it,
@@ -36,6 +36,6 @@ unsigned touched_near(int pagemap, struct mw_space *space, uint64_t start, uint6
 bool touched_beside(int pagemap, struct mw_space *space, uint64_t start, uint64_t end, bool tell);
 
 /* All mappings. */
-unsigned touched_everywhere(int pagemap, struct mw_space *space, bool all);
+void touched_everywhere(int pagemap, struct mw_space *space, bool all);
 
 #endif
