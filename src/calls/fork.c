@@ -66,9 +66,6 @@ static bool child_watcher(struct mw_space *parent, struct mw_space *child, uint6
     return w->child;
 }
 
-/* Kinds whose pages are private without an identity. */
-#define KEEPS_UNTOUCHED (MW_VM_MIRRORED | MW_VM_HUGETLB)
-
 /* Watched memory has its tables to itself: what a watcher protects, it protects in one space. */
 static uint32_t fork_how(const struct mw_vma *v, bool watched)
 {
@@ -76,19 +73,25 @@ static uint32_t fork_how(const struct mw_vma *v, bool watched)
            (v->flags & MW_VM_MAYSHARE ? FORK_SHARED : 0) | (watched ? FORK_WATCHED : 0);
 }
 
+/* (Huge pages are private without an identity.) */
 static bool copy_pages(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v,
                        bool watched)
 {
-    if (v->flags & MW_VM_WIPEONFORK)
-        return true; /* not inherited */
-    if (!watched && ((v->flags & MW_VM_MAYSHARE) || (!v->anon && !(v->flags & KEEPS_UNTOUCHED))))
+    if (v->flags & (MW_VM_WIPEONFORK | MW_VM_MIRRORED))
+        return true; /* not inherited; the mirror's index has them */
+    if (!watched && ((v->flags & MW_VM_MAYSHARE) || (!v->anon && !(v->flags & MW_VM_HUGETLB))))
         return pmap_fork_guards(&child->pmap, &parent->pmap, v->start, v->end); /* found again by fault */
-    if (v->flags & MW_VM_MIRRORED)
-        pmap_zap(&parent->pmap, v->start, v->end); /* the index has them */
-    else if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end, fork_how(v, watched)))
+    if (!pmap_fork(&child->pmap, &parent->pmap, v->start, v->end, fork_how(v, watched)))
         return false;
     space_flush(parent, v->start, v->end);
     return true;
+}
+
+/* No address of a mirror, inherited or not, writes past the index to a page that is the child's too. */
+static void drop_aliases(struct mw_space *parent, const struct mw_vma *v)
+{
+    pmap_zap(&parent->pmap, v->start, v->end);
+    space_flush(parent, v->start, v->end);
 }
 
 static bool copy_mapping(struct mw_space *parent, struct mw_space *child, const struct mw_vma *v)
@@ -140,9 +143,12 @@ static bool copy_all(struct mw_space *parent, struct mw_space *child)
 {
     bool done = true;
 
-    for (struct cursor c = tree_first(&parent->tree); c.leaf && done; c = tree_next(c))
+    for (struct cursor c = tree_first(&parent->tree); c.leaf && done; c = tree_next(c)) {
+        if (tree_at(c)->flags & MW_VM_MIRRORED)
+            drop_aliases(parent, tree_at(c));
         if (!(tree_at(c)->flags & MW_VM_DONTCOPY))
             done = copy_mapping(parent, child, tree_at(c));
+    }
     part(parent);
     part_watchers(parent, done);
     return done;

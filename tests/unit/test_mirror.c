@@ -1065,6 +1065,28 @@ static void stale_translations(void **state)
     bench_close(&b);
 }
 
+/* FORK-4: an address that the child does not inherit is an alias like the others */
+static void fork_keeps_aliases(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    uint32_t value;
+    start(&b, 1024);
+    draw(&b, "a");
+    poke(&b, at(&b, 0), 1);
+    assert_int_equal(mw_mremap(b.space, at(&b, 0), b.page, b.page, MIRROR_ | MW_MREMAP_FIXED, at(&b, 5), NULL), at(&b, 5));
+    assert_int_equal(peek(&b, at(&b, 5)), 1);
+    assert_int_equal(mw_madvise(b.space, at(&b, 5), b.page, MW_MADV_DONTFORK, NULL), 0);
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    poke(&b, at(&b, 5), 2);
+    assert_int_equal(mw_read(child, at(&b, 0), &value, sizeof value, NULL), sizeof value);
+    assert_int_equal(value, 1);
+    assert_int_equal(peek(&b, at(&b, 0)), 2);
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
 /* FORK-3: the last side that has a page need not copy it */
 static void fork_last_owner(void **state)
 {
@@ -1271,7 +1293,8 @@ int main(void)
         cmocka_unit_test(beyond_reach), cmocka_unit_test(placed_giant),
         cmocka_unit_test(without_access), cmocka_unit_test(fork_file_mirror),
         cmocka_unit_test(fork_identities), cmocka_unit_test(fork_child),
-        cmocka_unit_test(stale_translations), cmocka_unit_test(fork_last_owner),
+        cmocka_unit_test(stale_translations), cmocka_unit_test(fork_keeps_aliases),
+        cmocka_unit_test(fork_last_owner),
         cmocka_unit_test(fork_shares_tables), cmocka_unit_test(fork_cuts),
     };
     return cmocka_run_group_tests_name("mirror", tests, NULL, NULL);
