@@ -2,6 +2,7 @@
 /* frame.c - physical pages: alloc and free in O(1), one word of link and count each. */
 #include "mem/frame.h"
 
+#include "base/atomic.h"
 #include "base/mem.h"
 #include "base/range.h"
 
@@ -48,7 +49,7 @@ int mw_frames_destroy(struct mw_frames *f)
         return 0;
     for (uint32_t level = 2; level <= FRAME_LEVELS; level++)
         mw_frames_set_huge(f, frame_shift(f, level), 0);
-    if (f->free_count != f->count - 2)
+    if (f->readers || f->free_count != f->count - 2)
         return -MW_EBUSY;
     port = f->port;
     port->free(port->ctx, f->meta, (size_t)f->count * sizeof *f->meta);
@@ -105,18 +106,89 @@ frame_t frame_alloc_zeroed(struct mw_frames *f)
     return n;
 }
 
-static void put(struct mw_frames *f, frame_t n, uint32_t *head)
+/* The list of free frames of a kind: a limbo's index. */
+static uint32_t *free_list(struct mw_frames *f, uint32_t kind)
+{
+    return kind > 1 ? &f->huge[kind].head : kind ? &f->free_head : &f->clean_head;
+}
+
+static void release(struct mw_frames *f, frame_t n, uint32_t kind)
+{
+    uint32_t *head = f->readers ? &f->young.head[kind] : free_list(f, kind);
+
+    if (f->readers) {
+        f->young.tail[kind] = *head ? f->young.tail[kind] : n;
+        f->young.any = true;
+    }
+    f->meta[n].link = *head;
+    *head = n;
+}
+
+void frame_put(struct mw_frames *f, frame_t n)
 {
     if (--f->meta[n].refs)
         return;
-    f->meta[n].link = *head;
-    *head = n;
+    release(f, n, 1);
     f->free_count++;
 }
 
-void frame_put(struct mw_frames *f, frame_t n) { put(f, n, &f->free_head); }
+void frame_put_clean(struct mw_frames *f, frame_t n)
+{
+    if (--f->meta[n].refs)
+        return;
+    release(f, n, 0);
+    f->free_count++;
+}
 
-void frame_put_clean(struct mw_frames *f, frame_t n) { put(f, n, &f->clean_head); }
+/* ---- readers -------------------------------------------------------------------------- */
+
+static bool passed(const struct mw_frames *f, uint64_t epoch)
+{
+    for (const struct mw_reader *r = f->readers; r; r = r->next)
+        if (load_ordered(&r->seen) < epoch)
+            return false;
+    return true;
+}
+
+bool mw_readers_passed(const struct mw_frames *f) { return passed(f, f->epoch); }
+
+void frame_new_epoch(struct mw_frames *f)
+{
+    store_release(&f->epoch, f->epoch + 1);
+    for (struct mw_reader *r = f->readers; r; r = r->next) {
+        store_ordered(&r->stamp, 0);
+        store_ordered(&r->reach, 0); /* after the stamp: see mw_tlb_reach */
+    }
+}
+
+/* Nobody is at the frames in `old` any more. */
+static void free_old(struct mw_frames *f)
+{
+    for (uint32_t kind = 0; kind <= FRAME_LEVELS; kind++) {
+        uint32_t *head = free_list(f, kind);
+
+        if (!f->old.head[kind])
+            continue;
+        f->meta[f->old.tail[kind]].link = *head;
+        *head = f->old.head[kind];
+    }
+    f->old = (struct limbo){ 0 };
+}
+
+bool frame_settle(struct mw_frames *f)
+{
+    if (f->old.any && passed(f, f->old_epoch))
+        free_old(f);
+    if (f->old.any || !f->young.any)
+        return false;
+    frame_new_epoch(f);
+    f->old = f->young;
+    f->young = (struct limbo){ 0 };
+    f->old_epoch = f->epoch;
+    if (passed(f, f->old_epoch))
+        free_old(f);
+    return true;
+}
 
 /* ---- huge pages ---------------------------------------------------------------------- */
 
@@ -189,7 +261,7 @@ uint64_t mw_frames_set_huge(struct mw_frames *f, uint32_t shift, uint64_t count)
         return 0;
     while (h->total < count && carve(f, level))
         ;
-    while (h->total > count && h->free > h->promised)
+    while (h->total > count && h->free > h->promised && h->head)
         dissolve(f, level);
     return h->total;
 }
@@ -199,7 +271,7 @@ frame_t frame_alloc_huge(struct mw_frames *f, uint32_t level, bool promised)
     struct huge_stock *h = &f->huge[level];
     frame_t n = h->head;
 
-    if (!promised && h->free <= h->promised)
+    if (!n || (!promised && h->free <= h->promised))
         return 0;
     h->promised -= promised;
     h->free--;
@@ -210,13 +282,10 @@ frame_t frame_alloc_huge(struct mw_frames *f, uint32_t level, bool promised)
 
 void frame_put_huge(struct mw_frames *f, frame_t n, uint32_t level)
 {
-    struct huge_stock *h = &f->huge[level];
-
     if (--f->meta[n].refs)
         return;
-    f->meta[n].link = h->head;
-    h->head = n;
-    h->free++;
+    release(f, n, level);
+    f->huge[level].free++;
 }
 
 bool frame_promise(struct mw_frames *f, uint32_t level, uint64_t pages)

@@ -3,7 +3,7 @@
 #ifndef MW_MEM_FRAME_H
 #define MW_MEM_FRAME_H
 
-#include "mapwright/mapwright.h"
+#include "mapwright/reader.h"
 
 /* A frame's number: its offset in the pool in pages. 0 is never handed out. */
 typedef uint32_t frame_t;
@@ -24,6 +24,15 @@ struct huge_stock {
     uint32_t promised; /* of the free ones, to mappings that have not touched them yet */
 };
 
+/*
+ * Frames that nobody maps any more, but that a reader may still be at: lists by
+ * what they become, [0] of zeros, [1] pages, from [2] on huge pages by level.
+ */
+struct limbo {
+    uint32_t head[FRAME_LEVELS + 1], tail[FRAME_LEVELS + 1];
+    bool any;
+};
+
 struct mw_frames {
     const struct mw_port *port;
     unsigned char *base;
@@ -37,6 +46,11 @@ struct mw_frames {
     uint32_t free_count; /* both, and the fresh ones */
     frame_t zero;   /* all zeros, mapped read-only wherever nothing was written */
     struct huge_stock huge[FRAME_LEVELS + 1]; /* by level; those below 2 stay empty */
+    struct mw_reader *readers; /* attached ones. NULL: what is put is free at once */
+    uint64_t epoch;            /* raised when something has become stale */
+    struct limbo young;        /* put since `old` was filled, */
+    struct limbo old;          /* and before the epoch that readers have to reach: */
+    uint64_t old_epoch;
 };
 
 /* A frame with one reference and undefined content; 0: none left. O(1). */
@@ -46,6 +60,8 @@ frame_t frame_alloc(struct mw_frames *f);
 frame_t frame_alloc_zeroed(struct mw_frames *f);
 
 static inline void frame_get(struct mw_frames *f, frame_t n) { f->meta[n].refs++; }
+
+/* One without references counts as free, but is not handed out while a reader may be at it. */
 void frame_put(struct mw_frames *f, frame_t n);
 
 /* The same of a frame that is all zeros, as an empty page table is. */
@@ -69,9 +85,24 @@ static inline uint32_t frame_shift(const struct mw_frames *f, uint32_t level)
 frame_t frame_alloc_huge(struct mw_frames *f, uint32_t level, bool promised);
 void frame_put_huge(struct mw_frames *f, frame_t n, uint32_t level);
 
+/* Is there none to be had only because readers may be at those that are free? */
+static inline bool frame_huge_waits(const struct mw_frames *f, uint32_t level)
+{
+    return f->huge[level].free && !f->huge[level].head;
+}
+
 /* Sets `pages` huge pages aside, or gives them back. False: there are not as many. */
 bool frame_promise(struct mw_frames *f, uint32_t level, uint64_t pages);
 void frame_unpromise(struct mw_frames *f, uint32_t level, uint64_t pages);
+
+/* Begins an epoch: every reader learns that something has become stale. */
+void frame_new_epoch(struct mw_frames *f);
+
+/*
+ * Frees what readers have left behind, and begins an epoch for the rest; true:
+ * it has begun one. Not in the midst of a call: what that has put may be in TLBs still.
+ */
+bool frame_settle(struct mw_frames *f);
 
 static inline void *frame_ptr(const struct mw_frames *f, frame_t n)
 {

@@ -317,7 +317,7 @@ enum object_result object_page(struct mw_object *o, uint64_t index, frame_t *fra
         frame_t n = page_new(o, *slot == PROMISED);
 
         if (!n)
-            return o->level > 1 ? OBJECT_FAILED : OBJECT_OOM;
+            return o->level > 1 && !frame_huge_waits(o->frames, o->level) ? OBJECT_FAILED : OBJECT_OOM;
         if (o->ops && o->ops->read && o->ops->read(o->ctx, index, frame_ptr(o->frames, n)) < 0) {
             page_put(o, n);
             *slot = 0;

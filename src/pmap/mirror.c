@@ -77,6 +77,11 @@ static frame_t frame_for(struct mirror *m)
     return n;
 }
 
+static enum object_result no_frame(const struct mirror *m)
+{
+    return m->level > 1 && !frame_huge_waits(m->index.frames, m->level) ? OBJECT_FAILED : OBJECT_OOM;
+}
+
 static uint64_t page_bytes(const struct mirror *m)
 {
     return 1ull << pmap_leaf_shift(&m->index, m->level);
@@ -120,7 +125,7 @@ static enum object_result make(struct mirror *m, uint64_t offset, frame_t *frame
 
     *frame = frame_for(m);
     if (!*frame)
-        return m->level > 1 ? OBJECT_FAILED : OBJECT_OOM;
+        return no_frame(m);
     r = fill(m, offset, *frame);
     if (r == OBJECT_OK && !pmap_enter(&m->index, offset, *frame, own_bits(m), m->level))
         r = OBJECT_OOM;
@@ -135,13 +140,13 @@ static enum object_result separate(struct mirror *m, pte_t *e, frame_t *frame)
     frame_t old = pte_frame(&m->index, *e);
 
     if (m->index.frames->meta[old].refs == 1 && old != m->index.frames->zero) {
-        *e = (*e & (PTE_ADDR | PTE_PS | PTE_D)) | own_bits(m);
+        pte_set(e, (*e & (PTE_ADDR | PTE_PS | PTE_D)) | own_bits(m));
         *frame = old;
         return OBJECT_OK;
     }
     *frame = frame_for(m);
     if (!*frame)
-        return m->level > 1 ? OBJECT_FAILED : OBJECT_OOM;
+        return no_frame(m);
     memcpy(frame_ptr(m->index.frames, *frame), frame_ptr(m->index.frames, old),
            (size_t)page_bytes(m));
     pmap_replace(&m->index, e, *frame, own_bits(m) | (*e & PTE_D), m->level);

@@ -96,7 +96,7 @@ static void unlink_table(struct pmap *pm, frame_t n, pte_t *e)
 
     pm->pool->tables -= !is_shared(pm, child);
     frame_put_clean(pm->frames, child);
-    *e = 0;
+    pte_set(e, 0);
     --*in_use(pm, n);
 }
 
@@ -129,13 +129,14 @@ static bool own_table(struct pmap *pm, pte_t *e)
         to = table(pm, n);
         for (uint32_t i = 0; i < entry_count(pm); i++)
             if (pte_used(from[i])) {
-                from[i] = to[i] = shared_entry(from[i]);
+                pte_set(&from[i], shared_entry(from[i]));
+                to[i] = from[i];
                 frame_get(pm->frames, pte_frame(pm, from[i]));
             }
         *in_use(pm, n) = *in_use(pm, old);
         frame_put(pm->frames, old);
     }
-    *e = table_entry(pm, n);
+    pte_set(e, table_entry(pm, n));
     return true;
 }
 
@@ -188,6 +189,62 @@ pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level)
     }
 }
 
+bool pmap_is_linked(const struct pmap *pm, uint64_t va)
+{
+    frame_t n = pm->root;
+
+    for (uint32_t l = pm->levels;; l--) {
+        pte_t e = table(pm, n)[entry_index(pm, va, l)];
+
+        if (!pte_used(e) || !is_table(e, l))
+            return false;
+        n = pte_frame(pm, e);
+        if (is_shared(pm, n))
+            return true;
+    }
+}
+
+pte_t pmap_walk(const struct pmap *pm, uint64_t va, struct pmap_leaf *leaf)
+{
+    const pte_t forbids = PTE_NX | PTE_XO;
+    uint64_t at = (uint64_t)pm->root << pm->page_shift, mask = entry_count(pm) - 1;
+    uint32_t s = entry_shift(pm, pm->levels);
+    pte_t all = UINT64_MAX, any = 0;
+
+    for (;; s -= index_bits(pm)) {
+        const pte_t *slot = (const pte_t *)(const void *)(pm->frames->base + at) + ((va >> s) & mask);
+        pte_t e = load_acquire(slot);
+
+        if (!(e & PTE_P))
+            return 0;
+        all &= e;
+        any |= e;
+        at = e & PTE_ADDR;
+        if (s == pm->page_shift || (e & PTE_PS)) {
+            *leaf = (struct pmap_leaf){ slot, s };
+            return (e & ~(PTE_W | forbids)) | (all & PTE_W) | (any & forbids);
+        }
+    }
+}
+
+void pmap_run(const struct pmap *pm, const struct pmap_leaf *leaf, uint64_t *start, uint64_t *end)
+{
+    const pte_t same = PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_XO | PTE_NX;
+    uint64_t size = 1ull << leaf->shift, index = ((uintptr_t)leaf->entry >> 3) & (entry_count(pm) - 1);
+    const pte_t *first = leaf->entry - index, *last = first + entry_count(pm) - 1;
+    pte_t e = load_acquire(leaf->entry) & (same | PTE_ADDR), next = e;
+
+    for (const pte_t *p = leaf->entry; p < last && (load_acquire(p + 1) & (same | PTE_ADDR)) == next + size; p++) {
+        next += size;
+        *end += size;
+    }
+    next = e;
+    for (const pte_t *p = leaf->entry; p > first && (load_acquire(p - 1) & (same | PTE_ADDR)) == next - size; p--) {
+        next -= size;
+        *start -= size;
+    }
+}
+
 /* The table of `level` that reaches `va`, with those above it; made as needed. 0: no memory. */
 static frame_t table_make(struct pmap *pm, uint64_t va, uint32_t level)
 {
@@ -201,7 +258,7 @@ static frame_t table_make(struct pmap *pm, uint64_t va, uint32_t level)
 
             if (!child)
                 return 0;
-            *e = table_entry(pm, child);
+            pte_set(e, table_entry(pm, child));
             ++*in_use(pm, n);
         } else if ((*e & PTE_COW) && !own_table(pm, e)) {
             return 0;
@@ -225,7 +282,7 @@ static void prune(struct pmap *pm, frame_t n, uint32_t level, uint64_t va)
 /* Sets an entry that is empty; the frame's reference is the caller's. */
 static void set_leaf(struct pmap *pm, frame_t n, pte_t *e, pte_t value, uint32_t level)
 {
-    *e = value;
+    pte_set(e, value);
     ++*in_use(pm, n);
     pm->pool->resident += counted(pm, value, level);
 }
@@ -251,7 +308,7 @@ void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint
 {
     pte_t old = *entry;
 
-    *entry = leaf_entry(pm, frame, bits, level);
+    pte_set(entry, leaf_entry(pm, frame, bits, level));
     pm->pool->resident += counted(pm, *entry, level) - counted(pm, old, level);
     leaf_put(pm, old, level);
 }
@@ -468,6 +525,8 @@ pte_t pmap_grant(uint64_t vm_flags)
         bits |= PTE_W;
     if (!(vm_flags & MW_VM_EXEC))
         bits |= PTE_NX;
+    if (vm_flags & MW_VM_EXEC_ONLY)
+        bits |= PTE_XO;
     return bits;
 }
 
@@ -479,7 +538,7 @@ static pte_t entry_protect(pte_t e, pte_t grant)
 
     if (!grant || (e & (PTE_GUARD | PTE_MARK)))
         return keep | PTE_HELD;
-    return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & PTE_NX);
+    return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & (PTE_NX | PTE_XO));
 }
 
 static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va,
@@ -492,7 +551,7 @@ static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t v
         if (!pte_used(*e))
             continue;
         if (!is_table(*e, level)) {
-            *e = entry_protect(*e, grant);
+            pte_set(e, entry_protect(*e, grant));
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
         } else {
@@ -636,11 +695,25 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
 {
     frame_t m = table_make(pm, to, level);
 
-    table(pm, m)[entry_index(pm, to, level)] = *e;
+    pte_set(&table(pm, m)[entry_index(pm, to, level)], *e);
     ++*in_use(pm, m);
-    *e = 0;
+    pte_set(e, 0);
     --*in_use(pm, n);
     pm->pool->moved++;
+}
+
+/* `n` entries from `e` to `to`, where there are none. */
+static void move_entries(const struct pmap *pm, pte_t *to, pte_t *e, uint32_t n)
+{
+    if (!pm->frames->readers) {
+        memcpy(to, e, n * sizeof *e);
+        memset(e, 0, n * sizeof *e);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        pte_set(&to[i], e[i]);
+        pte_set(&e[i], 0);
+    }
 }
 
 /* Entries of pages that go from one table to one other; those between them are empty in both. */
@@ -655,8 +728,7 @@ static void move_run(struct pmap *pm, frame_t n, uint32_t first, uint32_t count,
     if (!moved)
         return;
     m = table_make(pm, to, 1);
-    memcpy(table(pm, m) + entry_index(pm, to, 1), e, count * sizeof *e);
-    memset(e, 0, count * sizeof *e);
+    move_entries(pm, table(pm, m) + entry_index(pm, to, 1), e, count);
     *in_use(pm, m) += moved;
     *in_use(pm, n) -= moved;
     pm->pool->moved += moved;
@@ -714,7 +786,7 @@ static void link_table(struct pmap *dst, uint64_t to, pte_t src, uint32_t level)
     frame_t m = table_make(dst, to, level);
 
     leaf_get(dst, src);
-    table(dst, m)[entry_index(dst, to, level)] = src;
+    pte_set(&table(dst, m)[entry_index(dst, to, level)], src);
     ++*in_use(dst, m);
 }
 
@@ -814,14 +886,14 @@ static void adopt_entry(struct pmap *dst, struct pmap *src, frame_t n, pte_t *e,
 {
     frame_t m = table_make(dst, va, level);
 
-    table(dst, m)[entry_index(dst, va, level)] = *e;
+    pte_set(&table(dst, m)[entry_index(dst, va, level)], *e);
     ++*in_use(dst, m);
     if (*e & PTE_COW) {
-        *e = 0;
+        pte_set(e, 0);
         --*in_use(src, n);
     } else {
         leaf_get(dst, *e);
-        *e |= PTE_ALIAS;
+        pte_set(e, *e | PTE_ALIAS);
     }
 }
 
@@ -874,9 +946,9 @@ static bool fork_entry(const struct forking *f, pte_t *e, uint32_t level, uint64
     if (!m)
         return false;
     if (!(f->how & FORK_SHARED))
-        *e = shared_entry(*e);
+        pte_set(e, shared_entry(*e));
     leaf_get(f->src, *e);
-    table(f->dst, m)[entry_index(f->dst, va, level)] = *e & ~drop;
+    pte_set(&table(f->dst, m)[entry_index(f->dst, va, level)], *e & ~drop);
     ++*in_use(f->dst, m);
     if (!is_table(*e, level))
         f->dst->pool->resident += counted(f->dst, *e, level);

@@ -10,6 +10,7 @@
 #ifndef MW_PMAP_PMAP_H
 #define MW_PMAP_PMAP_H
 
+#include "base/atomic.h"
 #include "mem/frame.h"
 
 typedef uint64_t pte_t;
@@ -24,6 +25,7 @@ typedef uint64_t pte_t;
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
 #define PTE_COW 0x400ull     /* somebody else's frame, or table, too: a write copies it first */
 #define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
+#define PTE_XO (1ull << 52)  /* executable, not readable (MW_OPT_EXEC_ONLY) */
 #define PTE_WP (1ull << 54)   /* write-protected by a watcher: it decides on the next write */
 #define PTE_MARK (1ull << 55) /* with PTE_HELD and the zero frame: no page, but with PTE_WP one that
                                  comes write-protected, else poison */
@@ -66,6 +68,9 @@ uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level);
  * before a change of it.
  */
 pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level);
+
+/* Does another pmap link a table on the way to `va`? */
+bool pmap_is_linked(const struct pmap *pm, uint64_t va);
 
 /*
  * Sets the leaf entry of `va` at `level`, where none of another level is. It
@@ -176,6 +181,22 @@ bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end,
 /* The guards only. False: no memory. */
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
 
+/*
+ * What the tables say of `va`, without a lock: 0, or the leaf entry, which
+ * allows what all the tables above it allow.
+ */
+struct pmap_leaf {
+    const pte_t *entry; /* where it stands */
+    uint32_t shift;     /* log2 of what it maps */
+};
+pte_t pmap_walk(const struct pmap *pm, uint64_t va, struct pmap_leaf *leaf);
+
+/*
+ * Widens [*start, *end), what the leaf maps, to its neighbours in the table that
+ * allow the same and whose pages continue it.
+ */
+void pmap_run(const struct pmap *pm, const struct pmap_leaf *leaf, uint64_t *start, uint64_t *end);
+
 /* Gives reserved tables back. */
 void pmap_unreserve(struct pmap *pm);
 
@@ -195,6 +216,12 @@ const char *pmap_check(const struct pmap *pm, bool owner, pmap_covered *covered,
 
 /* What pmap_check adds up, without the rest. */
 void pmap_count(const struct pmap *pm, bool owner, struct pmap_sum *sum);
+
+/*
+ * Readers walk the tables while the writer, who holds the lock, changes them:
+ * entries are set by this alone. The writer's own reads need no care.
+ */
+static inline void pte_set(pte_t *e, pte_t value) { store_release(e, value); }
 
 static inline frame_t pte_frame(const struct pmap *pm, pte_t e)
 {

@@ -143,7 +143,9 @@ static frame_t private_copy(const struct access *a, frame_t from, bool owed)
 
 static enum mw_fault_result no_frame(const struct access *a)
 {
-    return a->level > 1 ? MW_FAULT_BUS_ADRERR : MW_FAULT_OOM;
+    bool gone = a->level > 1 && !frame_huge_waits(a->s->pmap.frames, a->level);
+
+    return gone ? MW_FAULT_BUS_ADRERR : MW_FAULT_OOM;
 }
 
 static void put(const struct access *a, frame_t frame)
@@ -201,30 +203,54 @@ static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
 
     if (!(*entry & PTE_COW) ||
         (frame != a->s->pmap.frames->zero && a->s->pmap.frames->meta[frame].refs == 1)) {
-        *entry = (*entry & (PTE_ADDR | PTE_PS)) | bits;
+        pte_set(entry, (*entry & (PTE_ADDR | PTE_PS)) | bits);
         note_write(a);
         return MW_FAULT_OK;
     }
     own = private_copy(a, frame, a->level > 1 && huge_is_files(a->s, vma(a), a->addr, frame));
     if (!own)
         return no_frame(a);
+    space_flush(a->s, a->addr, a->addr + page_bytes(a));
     pmap_replace(&a->s->pmap, entry, own, bits, a->level);
     edit_touch(a->s, a->c);
     return MW_FAULT_OK;
 }
 
+/*
+ * A mirror's page that a fork has left to be copied: where the index shares its
+ * tables with the space, every address of the page sees the copy at once.
+ */
+static void flush_aliases(const struct access *a)
+{
+    const struct pmap *index = &mirror_of(vma(a)->object)->index;
+    uint64_t offset = offset_of(a);
+    const pte_t *e = pmap_find(index, offset, NULL);
+
+    if (!e || !(*e & PTE_COW) || !pmap_is_linked(index, offset))
+        return;
+    for (struct cursor c = tree_first(&a->s->tree); c.leaf; c = tree_next(c)) {
+        const struct mw_vma *v = tree_at(c);
+
+        if (v->object == vma(a)->object && offset - v->offset < v->end - v->start)
+            space_flush(a->s, v->start + (offset - v->offset),
+                        v->start + (offset - v->offset) + page_bytes(a));
+    }
+}
+
 /* Mirrored memory: the page is the index's, and this address an alias of it. */
 static enum mw_fault_result fault_mirror(const struct access *a)
 {
-    frame_t frame;
-    enum object_result r = mirror_page(mirror_of(vma(a)->object), offset_of(a), &frame);
     pte_t *entry, dirty = a->write ? PTE_A | PTE_D : PTE_A;
+    enum object_result r;
+    frame_t frame;
 
+    flush_aliases(a);
+    r = mirror_page(mirror_of(vma(a)->object), offset_of(a), &frame);
     if (r != OBJECT_OK)
         return object_fault(r);
     entry = pmap_find(&a->s->pmap, a->addr, NULL);
     if (entry) { /* in a table that the index links too, or an alias that was read only */
-        *entry = (*entry & (PTE_ADDR | PTE_PS | PTE_D | PTE_ALIAS)) | a->grant | dirty;
+        pte_set(entry, (*entry & (PTE_ADDR | PTE_PS | PTE_D | PTE_ALIAS)) | a->grant | dirty);
         return MW_FAULT_OK;
     }
     frame_get(a->s->pmap.frames, frame);
@@ -238,10 +264,10 @@ static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)
     if (*entry & PTE_MARK)
         return MW_FAULT_BUS_MCEERR;
     if (!(*entry & PTE_P)) /* held through PROT_NONE */
-        *entry = (*entry & ~(pte_t)PTE_HELD) | (a->grant & ~PTE_W);
+        pte_set(entry, (*entry & ~(pte_t)PTE_HELD) | (a->grant & ~PTE_W));
     if (a->write && !(*entry & PTE_W))
         return vma(a)->flags & MW_VM_MIRRORED ? fault_mirror(a) : fault_write(a, entry);
-    *entry |= a->write ? PTE_A | PTE_D : PTE_A;
+    pte_set(entry, *entry | (a->write ? PTE_A | PTE_D : PTE_A));
     return MW_FAULT_OK;
 }
 
@@ -374,9 +400,6 @@ enum mw_fault_result mw_watch_fault(struct mw_space *s, uint64_t addr, uint32_t 
     r = fault_page(s, addr, access);
     if (r == MW_FAULT_WATCHED)
         *message = (struct mw_watch_message){ s->met.by, s->met.addr, s->met.flags };
-    if (r == MW_FAULT_OK)
-        space_flush(s, page_down(addr, s->cfg.page_shift),
-                    page_down(addr, s->cfg.page_shift) + page_size(s));
     space_leave(s);
     return r;
 }
@@ -517,9 +540,6 @@ static uint64_t copy_locked(struct mw_space *s, uint64_t addr, void *to, const v
     if (s->pmap.frames) {
         space_enter(s);
         n = copy(s, addr, to, from, length, &r);
-        if (n && from)
-            space_flush(s, page_down(addr, s->cfg.page_shift),
-                        page_up(addr + n, s->cfg.page_shift));
         space_leave(s);
     }
     if (fault)

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "space/huge.h"
+#include "space/reader.h"
 #include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
@@ -118,14 +119,21 @@ void space_enter(struct mw_space *s)
 {
     if (s->cfg.port->lock)
         s->cfg.port->lock(s->cfg.port->ctx);
+    if (s->cfg.frames && s->cfg.frames->readers)
+        frame_settle(s->cfg.frames);
 }
 
 void space_send(struct mw_space *s)
 {
     const struct mw_port *port = s->cfg.port;
+    bool readers = s->cfg.frames && s->cfg.frames->readers;
 
+    if (readers)
+        readers_tell(s);
     if (s->stale_count && port->flush)
         port->flush(port->ctx, s->cfg.id, s->stale, s->stale_count);
+    if (readers)
+        readers_told(s);
     s->stale_count = 0;
 }
 
@@ -148,6 +156,8 @@ void space_flush(struct mw_space *s, uint64_t start, uint64_t end)
 
     if (!s->pmap.frames || start >= end)
         return;
+    if (s->pmap.frames->readers)
+        store_release(&s->busy, 1);
     if (s->stale_count < FLUSH_MAX) {
         s->stale[s->stale_count++] = (struct mw_range){ start, end };
         return;
@@ -446,7 +456,7 @@ static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
         return true;
     if ((e & PTE_W) && (v->flags & MW_VM_MAYSHARE) && !writing_is_noted(s, v, va))
         return false;
-    return grant && !(e & PTE_W & ~grant) && (e & PTE_NX) == (grant & PTE_NX);
+    return grant && !(e & PTE_W & ~grant) && !((e ^ grant) & (PTE_NX | PTE_XO));
 }
 
 /* Adds up what the VMAs amount to and compares it with the counters. */

@@ -9,7 +9,10 @@
 void space_enter(struct mw_space *s);
 void space_leave(struct mw_space *s);
 
-/* Notes that translations of [start, end) are stale; sent off by space_leave. */
+/*
+ * Notes that translations of [start, end) are stale; sent off by space_leave.
+ * Where they are replaced, to be called before the new ones can be seen.
+ */
 void space_flush(struct mw_space *s, uint64_t start, uint64_t end);
 
 /* Sends them off now. */

@@ -41,6 +41,10 @@ struct mw_space {
     /* translations that the call under way makes stale */
     struct mw_range stale[FLUSH_MAX];
     uint32_t stale_count;
+    /* what readers see of it */
+    uint64_t busy;        /* something is stale, and they have not been told yet */
+    uint64_t told_count;  /* stale ranges ever told; the last are in `told`, in a ring */
+    struct mw_range told[MW_READER_RANGES];
 };
 
 static inline bool space_has(const struct mw_space *s, enum version_row row)

@@ -1087,6 +1087,28 @@ static void fork_keeps_aliases(void **state)
     bench_close(&b);
 }
 
+/* what a fork left to be copied is stale at every address that a linked table shows it at */
+static void fork_copy_flushes_all(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_space *child;
+    uint64_t size = 2 << 20, from = BASE, to = BASE + (1ull << 30), third = BASE + (2ull << 30);
+    start(&b, 1024);
+    assert_int_equal(mw_mmap(b.space, from, size, RW_, FIXED_, NULL, 0, NULL), from);
+    poke(&b, from, 1);
+    assert_int_equal(mw_mremap(b.space, from, size, size, MIRROR_ | MW_MREMAP_FIXED, to, NULL), to);
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    assert_int_equal(mw_mremap(b.space, from, size, size, MIRROR_ | MW_MREMAP_FIXED, third, NULL), third);
+    assert_int_equal(peek(&b, third), 1);
+    size_t n = b.flushed_ranges;
+    poke(&b, third, 2);
+    assert_int_equal(b.flushed_ranges, n + 3);
+    assert_int_equal(peek(&b, from), 2);
+    mw_space_destroy(child);
+    bench_close(&b);
+}
+
 /* FORK-3: the last side that has a page need not copy it */
 static void fork_last_owner(void **state)
 {
@@ -1293,7 +1315,7 @@ int main(void)
         cmocka_unit_test(beyond_reach), cmocka_unit_test(placed_giant),
         cmocka_unit_test(without_access), cmocka_unit_test(fork_file_mirror),
         cmocka_unit_test(fork_identities), cmocka_unit_test(fork_child),
-        cmocka_unit_test(stale_translations), cmocka_unit_test(fork_keeps_aliases),
+        cmocka_unit_test(stale_translations), cmocka_unit_test(fork_keeps_aliases), cmocka_unit_test(fork_copy_flushes_all),
         cmocka_unit_test(fork_last_owner),
         cmocka_unit_test(fork_shares_tables), cmocka_unit_test(fork_cuts),
     };

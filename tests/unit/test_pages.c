@@ -318,6 +318,16 @@ static void flushes(void **state)
     n = b.flushes; /* a move that unmaps nothing but what has moved */
     assert_true(mw_mremap(b.space, at(&b, 0), 2 * 4096, 3 * 4096, MAY_, 0, NULL) > 0);
     assert_int_equal(b.flushes, n + 1);
+    draw(&b, "....a");
+    n = b.flushes; /* what was absent is in no TLB, but what a lock copies was */
+    poke(&b, at(&b, 4), 1);
+    assert_int_equal(b.flushes, n);
+    struct mw_space *child;
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    assert_int_equal(b.flushes, n + 1);
+    assert_int_equal(mw_mlock(b.space, at(&b, 4), 4096, NULL), 0);
+    assert_int_equal(b.flushes, n + 2);
+    mw_space_destroy(child);
     bench_close(&b);
 }
 
