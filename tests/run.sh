@@ -128,6 +128,7 @@ live() {
     single ring_threads "$B/tests/ring_threads"
     # (without random addresses: ThreadSanitizer wants parts of the address space for itself)
     single live_threads setarch -R "$B/tests/live_threads"
+    single tlb_threads setarch -R "$B/tests/tlb_threads"
     single rewire_threads "$B/tests/rewire_threads"
     name='manual pages'
     counted_run tests/live/man.sh

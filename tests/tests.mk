@@ -21,7 +21,7 @@ TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tes
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))
 TEST_FAULTS := $(patsubst tests/fault/%.c,$(B)/tests/%,$(wildcard tests/fault/*.c))
 TEST_LIVE := $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/test_*.c)) \
-    $(B)/tests/ring_threads $(B)/tests/rewire_threads $(B)/tests/live_threads
+    $(B)/tests/ring_threads $(B)/tests/rewire_threads $(B)/tests/live_threads $(B)/tests/tlb_threads
 RANDOM_SEED ?= 1
 RANDOM_CALLS ?= 300000
 
@@ -90,6 +90,10 @@ $(B)/tests/%_threads: tests/live/%_threads.c live/%.c live/spare.c live/hostcall
 $(B)/tests/live_threads: tests/live/test_live.c tests/live/live.c $(wildcard live/*.c) $(wildcard src/*/*.c)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_FLAGS) -Isrc -O1 -g -fsanitize=thread -pthread -o $@ $^ -lcmocka
+
+$(B)/tests/tlb_threads: tests/live/tlb_threads.c live/host.c $(wildcard src/*/*.c)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_FLAGS) -O1 -g -fsanitize=thread -pthread -MMD -MP -o $@ $^
 
 # includes tree.c, to get at its nodes
 $(B)/tests/test_check: $(B)/tests/tests/fault/test_check.o $(B)/tests/tests/unit/unit.o $(filter-out %/vma/tree.o,$(TEST_CORE))

@@ -48,11 +48,13 @@ struct mw_port {
 
     /*
      * Optional. Called at most once a call, before it returns: translations of
-     * these ranges that a CPU or a software TLB has cached are stale. `n` > 0;
+     * these ranges that a CPU or a software TLB has cached are stale. (What was
+     * absent is not: a TLB keeps only what is present.) `n` > 0;
      * the ranges are borrowed for the duration of the callback. `space_id` is
      * the number given in mw_config.id. What concerns all mappings of an object
      * (mw_object_truncate, mw_object_sync, msync, MADV_REMOVE) calls it for each space that
-     * has any, and for each stretch of the object.
+     * has any, and for each stretch of the object. Here an embedder with readers waits for
+     * them, if its guest needs that: see reader.h.
      */
     void (*flush)(void *ctx, uint64_t space_id, const struct mw_range *ranges, size_t n);
 };

@@ -177,7 +177,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
     if (err)
         return err;
     config.id = id;
-    if (mw_space_create(&config, &child))
+    if (space_new(&config, &child))
         return why_plain(why, WHY_no_memory);
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
@@ -186,7 +186,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
         *out = child;
         return 0;
     }
-    mw_space_destroy(child);
+    space_end(child);
     return why_plain(why, WHY_no_memory);
 }
 

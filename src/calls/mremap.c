@@ -711,7 +711,7 @@ static int64_t remap_strictly(struct mw_space *s, struct remap *all, struct mw_w
     if (!copy)
         return why_plain(why, WHY_no_memory);
     result = remap_several(copy, all, why);
-    mw_space_destroy(copy);
+    space_end(copy);
     if (result < 0)
         return result;
     result = reserve_several(s, all, why);

@@ -60,7 +60,7 @@ static void answer_of(const struct mw_space *s, uint32_t version, const struct m
     copy->asked = asked;
     answer->result = perform(copy, call, &answer->why);
     space_enter(locked);
-    mw_space_destroy(copy); /* lets go of objects that the space maps too */
+    space_end(copy); /* lets go of objects that the space maps too */
     space_leave(locked);
 }
 

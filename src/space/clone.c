@@ -3,6 +3,7 @@
 #include "space/clone.h"
 
 #include "mem/object.h"
+#include "space/space.h"
 
 struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
 {
@@ -11,10 +12,10 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
 
     config.frames = NULL;
     config.linux_version = linux_version;
-    if (mw_space_create(&config, &copy))
+    if (space_new(&config, &copy))
         return NULL;
     if (!tree_copy(&copy->tree, &s->tree)) {
-        mw_space_destroy(copy);
+        space_end(copy);
         return NULL;
     }
     for (struct cursor c = tree_first(&copy->tree); c.leaf; c = tree_next(c))

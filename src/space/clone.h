@@ -7,7 +7,7 @@
 
 /*
  * A layout-only space with the same mappings, counters and limits, that
- * behaves as `linux_version`. The caller's, by mw_space_destroy. NULL: no memory.
+ * behaves as `linux_version`. The caller's, by space_end. NULL: no memory.
  */
 struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version);
 

@@ -34,6 +34,18 @@ void mw_config_init(struct mw_config *c, const struct mw_port *port)
     };
 }
 
+static void lock(const struct mw_port *port)
+{
+    if (port->lock)
+        port->lock(port->ctx);
+}
+
+static void unlock(const struct mw_port *port)
+{
+    if (port->unlock)
+        port->unlock(port->ctx);
+}
+
 /* The levels that page tables need to cover the space. */
 static uint32_t levels_for(const struct mw_config *c)
 {
@@ -63,14 +75,12 @@ static bool config_sound(const struct mw_config *c)
     return !c->levels || (c->levels >= levels_for(c) && c->levels <= 5);
 }
 
-int mw_space_create(const struct mw_config *config, struct mw_space **out)
+int space_new(const struct mw_config *config, struct mw_space **out)
 {
     const struct mw_port *port = config->port;
     struct mw_space *s;
     int err;
 
-    if (!config_sound(config))
-        return -MW_EINVAL;
     s = port->alloc(port->ctx, sizeof *s);
     if (!s)
         return -MW_ENOMEM;
@@ -92,13 +102,34 @@ int mw_space_create(const struct mw_config *config, struct mw_space **out)
     return 0;
 }
 
+/* These two hold the port's lock as calls do: the frames may be others' too. */
+int mw_space_create(const struct mw_config *config, struct mw_space **out)
+{
+    int err;
+
+    if (!config_sound(config))
+        return -MW_EINVAL;
+    lock(config->port);
+    err = space_new(config, out);
+    unlock(config->port);
+    return err;
+}
+
 void mw_space_destroy(struct mw_space *s)
 {
-    const struct mw_port *port;
+    const struct mw_port *port = s ? s->cfg.port : NULL;
 
     if (!s)
         return;
-    port = s->cfg.port;
+    lock(port);
+    space_end(s);
+    unlock(port);
+}
+
+void space_end(struct mw_space *s)
+{
+    const struct mw_port *port = s->cfg.port;
+
     if (s->huge)
         huge_unpromise(s, 0, UINT64_MAX);
     pmap_destroy(&s->pmap);
@@ -117,8 +148,7 @@ void mw_space_destroy(struct mw_space *s)
 
 void space_enter(struct mw_space *s)
 {
-    if (s->cfg.port->lock)
-        s->cfg.port->lock(s->cfg.port->ctx);
+    lock(s->cfg.port);
     if (s->cfg.frames && s->cfg.frames->readers)
         frame_settle(s->cfg.frames);
 }
@@ -146,8 +176,7 @@ void space_leave(struct mw_space *s)
     if (!s->pool.forked)
         s->peak_resident = max_u64(s->peak_resident, s->pool.resident);
     tree_trim(&s->tree);
-    if (port->unlock)
-        port->unlock(port->ctx);
+    unlock(port);
 }
 
 void space_flush(struct mw_space *s, uint64_t start, uint64_t end)

@@ -5,6 +5,10 @@
 
 #include "vma/space.h"
 
+/* mw_space_create of a configuration that is sound, and mw_space_destroy, within a call on another space. */
+int space_new(const struct mw_config *config, struct mw_space **out);
+void space_end(struct mw_space *s);
+
 /* Every public call on a space begins and ends with these. */
 void space_enter(struct mw_space *s);
 void space_leave(struct mw_space *s);
