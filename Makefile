@@ -89,13 +89,13 @@ test:
 
 # each is a theme of its own, and prints a table; counts is for scripts/counts
 BENCHES := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-$(B)/bench/%: bench/%.c $(wildcard bench/*.h) $(B)/libmapwright.a
+$(B)/bench/%: bench/%.c $(wildcard bench/*.h include/mapwright/*.h) $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $< $(B)/libmapwright.a -pthread
 
 .PHONY: examples
-examples: $(B)/examples/embed $(B)/examples/postcopy $(B)/examples/compact
-$(B)/examples/embed $(B)/examples/postcopy: $(B)/%: %.c $(B)/libmapwright.a
+examples: $(B)/examples/embed $(B)/examples/emulator $(B)/examples/postcopy $(B)/examples/compact
+$(B)/examples/embed $(B)/examples/emulator $(B)/examples/postcopy: $(B)/%: %.c $(B)/libmapwright.a
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(CFLAGS) $(EXTRA) -o $@ $^
 $(B)/examples/compact: $(wildcard examples/compact/*.[ch] bench/*.h) $(B)/libmapwright.a

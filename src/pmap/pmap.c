@@ -204,29 +204,6 @@ bool pmap_is_linked(const struct pmap *pm, uint64_t va)
     }
 }
 
-pte_t pmap_walk(const struct pmap *pm, uint64_t va, struct pmap_leaf *leaf)
-{
-    const pte_t forbids = PTE_NX | PTE_XO;
-    uint64_t at = (uint64_t)pm->root << pm->page_shift, mask = entry_count(pm) - 1;
-    uint32_t s = entry_shift(pm, pm->levels);
-    pte_t all = UINT64_MAX, any = 0;
-
-    for (;; s -= index_bits(pm)) {
-        const pte_t *slot = (const pte_t *)(const void *)(pm->frames->base + at) + ((va >> s) & mask);
-        pte_t e = load_acquire(slot);
-
-        if (!(e & PTE_P))
-            return 0;
-        all &= e;
-        any |= e;
-        at = e & PTE_ADDR;
-        if (s == pm->page_shift || (e & PTE_PS)) {
-            *leaf = (struct pmap_leaf){ slot, s };
-            return (e & ~(PTE_W | forbids)) | (all & PTE_W) | (any & forbids);
-        }
-    }
-}
-
 void pmap_run(const struct pmap *pm, const struct pmap_leaf *leaf, uint64_t *start, uint64_t *end)
 {
     const pte_t same = PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_XO | PTE_NX;

@@ -181,15 +181,11 @@ bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end,
 /* The guards only. False: no memory. */
 bool pmap_fork_guards(struct pmap *dst, const struct pmap *src, uint64_t start, uint64_t end);
 
-/*
- * What the tables say of `va`, without a lock: 0, or the leaf entry, which
- * allows what all the tables above it allow.
- */
+/* A leaf entry that readers found without a lock (space/reader.c). */
 struct pmap_leaf {
     const pte_t *entry; /* where it stands */
     uint32_t shift;     /* log2 of what it maps */
 };
-pte_t pmap_walk(const struct pmap *pm, uint64_t va, struct pmap_leaf *leaf);
 
 /*
  * Widens [*start, *end), what the leaf maps, to its neighbours in the table that

@@ -96,6 +96,33 @@ void readers_told(struct mw_space *s)
     frame_settle(s->cfg.frames);
 }
 
+/*
+ * What the tables say of `va`: 0, or the leaf entry, writable where the tables
+ * above it are. What can be summed before the entry above is there, is: a walk
+ * is a chain of loads and as little else as can be.
+ */
+static inline pte_t walk(const struct pmap *pm, uint64_t va, struct pmap_leaf *leaf)
+{
+    uint32_t last = pm->page_shift, bits = last - 3, shift = last + (pm->levels - 1) * bits;
+    uint64_t at = (uint64_t)pm->root << last, mask = ((1ull << bits) - 1) << 3;
+    pte_t all = PTE_W;
+
+    for (;; shift -= bits) {
+        const unsigned char *column = pm->frames->base + (va >> (shift - 3) & mask);
+        const pte_t *slot = (const pte_t *)(const void *)(column + at);
+        pte_t e = load_acquire(slot);
+
+        if (!(e & PTE_P))
+            return 0;
+        if (shift == last || (e & PTE_PS)) {
+            *leaf = (struct pmap_leaf){ slot, shift };
+            return e & (all | ~PTE_W);
+        }
+        all &= e;
+        at = e & PTE_ADDR;
+    }
+}
+
 /* What an entry allows without a fault: accessed and dirty bits are set under the lock. */
 static uint32_t allows(pte_t e)
 {
@@ -109,7 +136,7 @@ static uint32_t allows(pte_t e)
 static bool translate(const struct mw_space *s, uint64_t addr, uint32_t access,
                       struct mw_translation *out, struct pmap_leaf *leaf)
 {
-    pte_t e = addr < s->cfg.task_size ? pmap_walk(&s->pmap, addr, leaf) : 0;
+    pte_t e = addr < s->cfg.task_size ? walk(&s->pmap, addr, leaf) : 0;
 
     if (!(allows(e) & access))
         return false;

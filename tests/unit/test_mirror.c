@@ -1087,7 +1087,7 @@ static void fork_keeps_aliases(void **state)
     bench_close(&b);
 }
 
-/* what a fork left to be copied is stale at every address that a linked table shows it at */
+/* READER-3: what a fork left to be copied is stale at every address that a linked table shows it at */
 static void fork_copy_flushes_all(void **state)
 {
     (void)state;

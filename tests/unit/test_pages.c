@@ -319,7 +319,7 @@ static void flushes(void **state)
     assert_true(mw_mremap(b.space, at(&b, 0), 2 * 4096, 3 * 4096, MAY_, 0, NULL) > 0);
     assert_int_equal(b.flushes, n + 1);
     draw(&b, "....a");
-    n = b.flushes; /* what was absent is in no TLB, but what a lock copies was */
+    n = b.flushes; /* READER-3: what was absent is in no TLB, but what a lock copies was */
     poke(&b, at(&b, 4), 1);
     assert_int_equal(b.flushes, n);
     struct mw_space *child;

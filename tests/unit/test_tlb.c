@@ -126,7 +126,7 @@ static void numbers(void **state)
     stop(&w);
 }
 
-/* What can't be done is told with its address, and nothing was done. */
+/* READER-4: what can't be done is told with its address, and nothing was done. */
 static void faults(void **state)
 {
     struct world w;
@@ -216,7 +216,7 @@ static void hosts(void **state)
     stop(&w);
 }
 
-/* ---- what calls make stale ---- */
+/* ---- what calls make stale: READER-1, READER-3 ---- */
 
 static void calls(void **state)
 {
@@ -289,7 +289,7 @@ static void copies(void **state)
     stop(&w);
 }
 
-/* More ranges than a reader is told: all is stale. */
+/* READER-1: more ranges than a reader is told: all is stale. */
 static void many_ranges(void **state)
 {
     struct world w;
@@ -426,7 +426,7 @@ static void runs(void **state)
 
 /* ---- what is given up ---- */
 
-/* Frames that a reader may be at are not had, until it polls, leaves or is detached. */
+/* READER-2: frames that a reader may be at are not had, until it polls, leaves or is detached. */
 static void waiting_frames(void **state)
 {
     struct world w;
