@@ -452,9 +452,13 @@ static void waiting_frames(void **state)
     assert_int_equal(mw_readers_passed(w.b.frames), true);
     for (int i = 70; i < 99; i++)
         assert_int_equal(mw_fault(w.b.space, BASE + (uint64_t)i * 4096, MW_ACCESS_WRITE), MW_FAULT_OK);
-    mw_munmap(w.b.space, BASE, 100 * 4096, NULL);
+    for (uint64_t i = 0; i < 10; i++) /* call after call, and no poll */
+        mw_munmap(w.b.space, BASE + i * 10 * 4096, 10 * 4096, NULL);
     mw_tlb_leave(w.tlb);
     assert_int_equal(mw_readers_passed(w.b.frames), true);
+    assert_int_equal(mw_mmap(w.b.space, BASE, 100 * 4096, RW_, FIXED_, NULL, 0, NULL), BASE);
+    for (uint64_t i = 0; i < pages; i++) /* every frame comes back */
+        assert_int_equal(mw_fault(w.b.space, BASE + i * 4096, MW_ACCESS_WRITE), MW_FAULT_OK);
     assert_int_equal(mw_frames_destroy(w.b.frames), -MW_EBUSY);
     mw_tlb_enter(w.tlb);
     stop(&w);
