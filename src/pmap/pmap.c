@@ -112,29 +112,52 @@ static void unlink_empty(struct pmap *pm, frame_t n, pte_t *e)
 /* A link to a table, or a page, that is from now on others' too: nothing is written through it. */
 static pte_t shared_entry(pte_t e) { return (e & ~PTE_W) | PTE_COW; }
 
+/* `n` entries from `e` to `to`, where there are none. */
+static void move_entries(const struct pmap *pm, pte_t *to, pte_t *e, uint32_t n)
+{
+    if (!pm->frames->readers) {
+        memcpy(to, e, n * sizeof *e);
+        memset(e, 0, n * sizeof *e);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        pte_set(&to[i], e[i]);
+        pte_set(&e[i], 0);
+    }
+}
+
+/* What is in a table with other owners is theirs and ours from now on. */
+static void copy_table(struct pmap *pm, frame_t old, frame_t n)
+{
+    pte_t *from = table(pm, old), *to = table(pm, n);
+
+    for (uint32_t i = 0; i < entry_count(pm); i++)
+        if (pte_used(from[i])) {
+            pte_set(&from[i], shared_entry(from[i]));
+            to[i] = from[i];
+            frame_get(pm->frames, pte_frame(pm, from[i]));
+        }
+}
+
 /*
  * The table that `e` links becomes this pmap's own, in a copy if others have it
- * still; what it holds is then theirs and ours. False: no memory.
+ * still. If they had it until now their readers may be in it, and must not find
+ * what is this pmap's alone: then it is a copy too. False: no memory.
  */
 static bool own_table(struct pmap *pm, pte_t *e)
 {
     frame_t old = pte_frame(pm, *e), n = old;
 
-    if (is_shared(pm, old)) {
-        pte_t *from = table(pm, old), *to;
-
+    if (is_shared(pm, old) || pm->frames->readers) {
         n = table_new(pm);
         if (!n)
             return false;
-        to = table(pm, n);
-        for (uint32_t i = 0; i < entry_count(pm); i++)
-            if (pte_used(from[i])) {
-                pte_set(&from[i], shared_entry(from[i]));
-                to[i] = from[i];
-                frame_get(pm->frames, pte_frame(pm, from[i]));
-            }
+        if (is_shared(pm, old))
+            copy_table(pm, old, n);
+        else
+            move_entries(pm, table(pm, n), table(pm, old), entry_count(pm));
         *in_use(pm, n) = *in_use(pm, old);
-        frame_put(pm->frames, old);
+        frame_put_clean(pm->frames, old);
     }
     pte_set(e, table_entry(pm, n));
     return true;
@@ -677,20 +700,6 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
     pte_set(e, 0);
     --*in_use(pm, n);
     pm->pool->moved++;
-}
-
-/* `n` entries from `e` to `to`, where there are none. */
-static void move_entries(const struct pmap *pm, pte_t *to, pte_t *e, uint32_t n)
-{
-    if (!pm->frames->readers) {
-        memcpy(to, e, n * sizeof *e);
-        memset(e, 0, n * sizeof *e);
-        return;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        pte_set(&to[i], e[i]);
-        pte_set(&e[i], 0);
-    }
 }
 
 /* Entries of pages that go from one table to one other; those between them are empty in both. */

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "mapwright/tlb.h"
+#include "vma/space.h"
 
 #define HUGE_ (2ull << 20)
 
@@ -489,6 +490,44 @@ static void waiting_huge(void **state)
     stop(&w);
 }
 
+/* READER-2: a table that a fork has shared is no place for one side's pages while readers of the other may be in it. */
+static void forked_tables(void **state)
+{
+    struct world w;
+    struct mw_space *child;
+    uint64_t a = BASE & ~(HUGE_ - 1), v;
+    (void)state;
+    for (int readers = 0; readers < 2; readers++) {
+        start(&w, 12, 2048, 0);
+        assert_int_equal(mw_mmap(w.b.space, a, HUGE_, RW_, FIXED_ | MW_MAP_POPULATE, NULL, 0, NULL), a);
+        if (!readers) {
+            mw_tlb_leave(w.tlb);
+            mw_tlb_detach(w.tlb);
+        }
+        assert_int_equal(mw_fork(w.b.space, 77, &child, NULL), 0);
+        const pte_t *shared = pmap_find(&w.b.space->pmap, a, NULL);
+        assert_ptr_equal(pmap_find(&child->pmap, a, NULL), shared);
+        poke(&w.b, a, 1);
+        assert_ptr_not_equal(pmap_find(&w.b.space->pmap, a, NULL), shared);
+        assert_int_equal(mw_write(child, a + 4096, "\2", 1, NULL), 1);
+        assert_int_equal(pmap_find(&child->pmap, a, NULL) == shared, !readers);
+        for (int i = 0; readers && i < 512; i++)
+            assert_int_equal(shared[i], 0);
+        assert_int_equal(mw_read(child, a, &v, 8, NULL), 8);
+        assert_int_equal(v, 0);
+        assert_int_equal(peek(&w.b, a + 4096), 0);
+        assert_int_equal(peek(&w.b, a), 1);
+        assert_int_equal(mw_check(child, NULL), 0);
+        assert_int_equal(mw_check(w.b.space, NULL), 0);
+        mw_space_destroy(child);
+        if (!readers) {
+            assert_int_equal(mw_tlb_attach(w.tlb, w.b.space), 0);
+            mw_tlb_enter(w.tlb);
+        }
+        stop(&w);
+    }
+}
+
 /* A reader that does not use a TLB, one that is outside, and the last one that goes. */
 static void two_readers(void **state)
 {
@@ -639,7 +678,7 @@ int main(void)
         cmocka_unit_test(calls), cmocka_unit_test(copies), cmocka_unit_test(many_ranges),
         cmocka_unit_test(wrap), cmocka_unit_test(huge), cmocka_unit_test(both_tables),
         cmocka_unit_test(runs), cmocka_unit_test(waiting_frames), cmocka_unit_test(waiting_huge),
-        cmocka_unit_test(two_readers), cmocka_unit_test(random_calls),
+        cmocka_unit_test(two_readers), cmocka_unit_test(forked_tables), cmocka_unit_test(random_calls),
     };
     return cmocka_run_group_tests_name("tlb", tests, NULL, NULL);
 }
