@@ -391,7 +391,7 @@ static int move_page(const struct resolve *r, uint64_t at)
     pmap_move(pm, from, at, page);
     pmap_unreserve(pm);
     e = pmap_find(pm, at, NULL);
-    *e = (*e & PTE_ADDR) | (zero ? (r->bits & ~(PTE_W | PTE_D)) | PTE_COW : r->bits);
+    pte_set(e, (*e & PTE_ADDR) | (zero ? (r->bits & ~(PTE_W | PTE_D)) | PTE_COW : r->bits));
     return 0;
 }
 

@@ -369,10 +369,10 @@ static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, enum
     leaf_put(pm, *e, level);
     if (marked) {
         frame_get(pm->frames, pm->frames->zero);
-        *e = leaf_entry(pm, pm->frames->zero, PTE_HELD | PTE_MARK | PTE_WP, level);
+        pte_set(e, leaf_entry(pm, pm->frames->zero, PTE_HELD | PTE_MARK | PTE_WP, level));
         return;
     }
-    *e = 0;
+    pte_set(e, 0);
     --*in_use(pm, n);
 }
 
@@ -573,11 +573,11 @@ void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_fla
 static void watch_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, bool protect)
 {
     if (protect && pte_page(e))
-        *e = (*e & ~PTE_W) | PTE_WP;
+        pte_set(e, (*e & ~PTE_W) | PTE_WP);
     else if (!protect && (*e & PTE_MARK) && (*e & PTE_WP))
         zap_entry(pm, n, e, level, ZAP_ALL);
     else if (!protect)
-        *e &= ~PTE_WP;
+        pte_set(e, *e & ~PTE_WP);
 }
 
 static void watch_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,

@@ -324,7 +324,7 @@ static enum mw_fault_result fault_marked(struct access *a)
     if (r != MW_FAULT_OK)
         return r;
     entry = pmap_find(&a->s->pmap, a->addr, NULL);
-    *entry = (*entry & ~PTE_W) | PTE_WP;
+    pte_set(entry, (*entry & ~PTE_W) | PTE_WP);
     return write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : MW_FAULT_OK;
 }
 
@@ -341,7 +341,7 @@ static enum mw_fault_result fault_watched(struct access *a, pte_t *entry)
     }
     if (protected && a->write && watch_asks(a->s, vma(a)->flags, MW_UFFD_FEATURE_WP_ASYNC)) {
         if (!absent)
-            *entry &= ~PTE_WP;
+            pte_set(entry, *entry & ~PTE_WP);
         return fault_plain(a, entry);
     }
     if (protected && absent)

@@ -337,6 +337,10 @@ static void huge(void **state)
     start(&w, 12, 4096, 0);
     assert_int_equal(mw_frames_set_huge(w.b.frames, 21, 3), 3);
     assert_int_equal(mw_mmap(w.b.space, a, 2 * HUGE_, RW_, FIXED_ | MW_MAP_HUGETLB, NULL, 0, NULL), a);
+    assert_int_equal(mw_load64(w.tlb, a, &v), MW_FAULT_OK);
+    assert_int_equal(*pmap_find(&w.b.space->pmap, a, NULL) & (PTE_W | PTE_D), PTE_W);
+    assert_int_equal(mw_store64(w.tlb, a, 1), MW_FAULT_OK); /* noted under the lock */
+    assert_int_equal(*pmap_find(&w.b.space->pmap, a, NULL) & (PTE_W | PTE_D), PTE_W | PTE_D);
     for (uint64_t o = 8; o < 2 * HUGE_; o += HUGE_ / 16 - 4)
         assert_int_equal(mw_store64(w.tlb, a + o, o), MW_FAULT_OK);
     for (uint64_t o = 8; o < 2 * HUGE_; o += HUGE_ / 16 - 4) {
@@ -507,7 +511,10 @@ static void forked_tables(void **state)
         assert_int_equal(mw_fork(w.b.space, 77, &child, NULL), 0);
         const pte_t *shared = pmap_find(&w.b.space->pmap, a, NULL);
         assert_ptr_equal(pmap_find(&child->pmap, a, NULL), shared);
-        poke(&w.b, a, 1);
+        if (readers)
+            assert_int_equal(set(&w, a, 1), 0);
+        else
+            poke(&w.b, a, 1);
         assert_ptr_not_equal(pmap_find(&w.b.space->pmap, a, NULL), shared);
         assert_int_equal(mw_write(child, a + 4096, "\2", 1, NULL), 1);
         assert_int_equal(pmap_find(&child->pmap, a, NULL) == shared, !readers);
