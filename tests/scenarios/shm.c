@@ -278,6 +278,23 @@ SCENARIO(shm_duplicates)
     attached(w, s);
 }
 
+/* a duplicate, and what DONTUNMAP leaves, are of the same attachment as their source (SHM-7) */
+SCENARIO(shm_stays_one)
+{
+    int s = segment(w, 4 * PAGE, 0666);
+    attach(w, s, 0, 0);
+    move(w, 0, 0, 4, FIX, 20);
+    unmap(w, 2, 2);
+    move(w, 22, 2, 2, FIX, 2);
+    see(w, s);
+    clear(w, s);
+    attach(w, s, 0, 0);
+    move(w, 0, 4, 4, DUF, 10);
+    unmap(w, 2, 2);
+    move(w, 12, 2, 2, FIX, 2);
+    see(w, s);
+}
+
 /* two attachments, the pieces of one where the other's should be (SHM-6) */
 SCENARIO(shmdt_two)
 {
