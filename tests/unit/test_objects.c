@@ -382,13 +382,13 @@ static int store_write(void *ctx, uint64_t index, const void *page)
     return 0;
 }
 
-static void store_release(void *ctx)
+static void store_released(void *ctx)
 {
     ((struct store *)ctx)->released = 1;
 }
 
 static const struct mw_object_ops store_ops = { .read = store_read, .write = store_write,
-                                                .release = store_release };
+                                                .release = store_released };
 
 static void store_open(struct bench *b, struct store *t)
 {
