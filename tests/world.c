@@ -663,6 +663,23 @@ void pool(struct world *w)
         (long long)(promised - w->huge_promised));
 }
 
+void transparent(struct world *w)
+{
+    if (!w->ops->transparent(w))
+        w->log->skipped = true;
+}
+
+void resident(struct world *w, int64_t page, int64_t n)
+{
+    static unsigned char vec[16384];
+    int64_t r = w->ops->mincore(w, at(page), (uint64_t)n * PAGE, vec), there = 0, pages, whole;
+    for (int64_t i = 0; r == 0 && i < n; i++)
+        there += vec[i];
+    w->ops->resident(w, &pages, &whole);
+    say(w, "mincore @%lld+%lld: %lld, %lld pages; %lld resident, %lld huge", (long long)page, (long long)n,
+        (long long)r, (long long)there, (long long)pages, (long long)whole);
+}
+
 /* ---- circumstances ---- */
 
 void limit(struct world *w, enum mw_limit which, int64_t pages)

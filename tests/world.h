@@ -105,6 +105,8 @@ struct world_ops {
     const char *(*sound)(struct world *w);
     bool (*huge)(struct world *w, int64_t pages); /* sees to it that so many are there */
     void (*huge_pool)(struct world *w, int64_t *unused, int64_t *promised);
+    bool (*transparent)(struct world *w); /* transparent huge pages are not disabled any more */
+    void (*resident)(struct world *w, int64_t *pages, int64_t *huge); /* of the arena's */
 };
 
 /* Memory shared by the runner and both worlds' processes. */
@@ -119,6 +121,7 @@ struct session {
     uint64_t mmap_base;
     uint32_t version, caps;
     bool thp, disk_places_huge, disk_in_memory;
+    enum mw_thp thp_mode;
     bool exec_only; /* the CPU can keep what is for execution from being read */
     uint64_t ram_pages, max_map_count, min_addr, min_hint, memlock, stack_limit;
     uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */
@@ -270,6 +273,10 @@ void huge_touch(struct world *w, int64_t i, int64_t n);
 void huge_data(struct world *w, int64_t i, int64_t n);
 int64_t huge_move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to);
 void pool(struct world *w); /* since the start: free ones, promised ones */
+
+/* Transparent ones, which are disabled until this says otherwise. */
+void transparent(struct world *w);
+void resident(struct world *w, int64_t page, int64_t n); /* how many pages of these are there, how many are in memory, and in how many huge ones */
 
 /* Limits: AS and DATA in pages above what is in use now, the others absolute pages. */
 void limit(struct world *w, enum mw_limit which, int64_t pages);

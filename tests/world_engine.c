@@ -336,6 +336,34 @@ static void engine_huge_pool(struct world *w, int64_t *unused, int64_t *promised
     *promised = (int64_t)h.promised;
 }
 
+static bool engine_transparent(struct world *w)
+{
+    mw_set_thp_disable(of(w)->space, 0);
+    return w->session->thp_mode != MW_THP_NEVER;
+}
+
+static int64_t count_huge(uint64_t table, int shift)
+{
+    int64_t n = 0;
+    for (uint64_t i = 0; i < 512; i++) {
+        uint64_t entry;
+        memcpy(&entry, guest_ram + table + i * 8, sizeof entry);
+        if (shift == 21)
+            n += (entry & PTE_LEAF) != 0;
+        else if (entry & PTE_PRESENT)
+            n += count_huge(entry & PTE_ADDRESS, shift - 9);
+    }
+    return n;
+}
+
+static void engine_resident(struct world *w, int64_t *pages, int64_t *whole)
+{
+    struct mw_stats s;
+    mw_stats(of(w)->space, &s);
+    *pages = (int64_t)s.resident;
+    *whole = count_huge(mw_root(of(w)->space), 39);
+}
+
 static bool engine_present(struct world *w, uint64_t addr)
 {
     uint64_t table = mw_root(of(w)->space), entry = 0;
@@ -441,7 +469,8 @@ static const struct world_ops engine_ops = {
     .segment = engine_segment, .shmat = engine_shmat, .shmdt = engine_shmdt, .attached = engine_attached, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
-    .huge = engine_huge, .huge_pool = engine_huge_pool,
+    .huge = engine_huge, .huge_pool = engine_huge_pool, .transparent = engine_transparent,
+    .resident = engine_resident,
     .counters = engine_counters, .limit = engine_limit, .drop = engine_drop,
     .forked = engine_forked, .name = engine_name, .face = engine_face, .sound = engine_sound,
 };
@@ -550,6 +579,7 @@ static void configure(struct engine *e, const struct session *s)
     c->frames = e->frames;
     c->linux_version = s->version;
     c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS | (s->exec_only ? MW_OPT_EXEC_ONLY : 0);
+    c->thp = s->thp_mode;
     c->caps = s->caps;
     c->task_size = TASK_END;
     c->min_addr = s->min_addr;
@@ -635,6 +665,7 @@ struct world *engine_open(struct session *s)
     configure(e, s);
     if (mw_space_create(&e->config, &e->space) != 0 || !import_snapshot(e, s))
         exit(96);
+    mw_set_thp_disable(e->space, MW_THP_DISABLE);
     engine_counters(w, &w->base);
     return w;
 }

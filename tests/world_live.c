@@ -465,6 +465,28 @@ static bool live_huge(struct world *w, int64_t pages)
     return done && unused - promised == pages;
 }
 
+static bool live_transparent(struct world *w)
+{
+    return w->session->thp_mode != MW_THP_NEVER && prctl(PR_SET_THP_DISABLE, 0ul, 0ul, 0ul, 0ul) == 0;
+}
+
+static void live_resident(struct world *w, int64_t *pages, int64_t *whole)
+{
+    unsigned long long start, end, kilobytes;
+    bool in = false;
+    (void)w;
+    *pages = *whole = 0;
+    slurp(live.smaps, text, sizeof text);
+    for (char *line = text; *line; line = next_line(line)) {
+        if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+            in = start >= ARENA - ARENA_BEFORE && start < ARENA + ARENA_AFTER;
+        else if (in && sscanf(line, "Rss: %llu", &kilobytes) == 1)
+            *pages += (int64_t)(kilobytes / 4);
+        else if (in && sscanf(line, "AnonHugePages: %llu", &kilobytes) == 1)
+            *whole += (int64_t)(kilobytes / 2048);
+    }
+}
+
 static bool live_present(struct world *w, uint64_t addr)
 {
     uint64_t entry = 0;
@@ -583,6 +605,7 @@ static const struct world_ops live_ops = {
     .segment = live_segment, .shmat = live_shmat, .shmdt = live_shmdt, .attached = live_attached, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
     .present = live_present, .huge = live_huge, .huge_pool = live_huge_pool,
+    .transparent = live_transparent, .resident = live_resident,
     .counters = live_counters, .limit = live_limit, .drop = live_drop,
     .forked = live_forked, .name = live_name, .face = live_face, .sound = live_sound,
 };
@@ -698,6 +721,16 @@ static bool cpu_has(const char *flag)
     return flags && strstr(flags, flag);
 }
 
+static enum mw_thp thp_mode(void)
+{
+    char line[64] = "";
+    int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, line, sizeof line - 1) < 0)
+        line[0] = 0;
+    close(fd);
+    return strstr(line, "[always]") ? MW_THP_ALWAYS : strstr(line, "[madvise]") ? MW_THP_MADVISE : MW_THP_NEVER;
+}
+
 static void describe_machine(struct session *s)
 {
     struct utsname u;
@@ -718,6 +751,7 @@ static void describe_machine(struct session *s)
     s->disk_places_huge = places_huge("/tmp");
     s->disk_in_memory = in_memory("/tmp");
     s->thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+    s->thp_mode = thp_mode();
     s->exec_only = cpu_has(" ospke");
 }
 

@@ -183,6 +183,15 @@ size_t mw_linux_versions(uint32_t *versions, size_t room);
 #define MW_OPT_EXTENSIONS 0x20u /* MW_MREMAP_MIRROR and its like are known; huge-page
                                  mappings can grow */
 
+/*
+ * mw_config.thp, as /sys/kernel/mm/transparent_hugepage/enabled: never but by
+ * MW_MADV_COLLAPSE, where MW_MADV_HUGEPAGE asks for them, or wherever
+ * MW_MADV_NOHUGEPAGE does not forbid them (SPEC THP). A leaf entry of level 2
+ * then maps frames that lie together; translations of that size may be cached, if
+ * a flush of any part of what one maps drops it.
+ */
+enum mw_thp { MW_THP_NEVER, MW_THP_MADVISE, MW_THP_ALWAYS };
+
 struct mw_frames;
 struct mw_object;
 struct mw_space;
@@ -226,6 +235,8 @@ struct mw_config {
     uint64_t max_map_count;      /* vm.max_map_count [65530] */
     uint64_t ram_pages;          /* RAM + swap, for overcommit mode 0 [MW_UNLIMITED] */
     uint64_t commit_limit;       /* pages, for overcommit mode 2 [MW_UNLIMITED] */
+    uint32_t thp;                /* where private anonymous memory gets transparent huge pages,
+                                    with MW_OPT_THP: MW_THP_... [MW_THP_NEVER] */
 };
 
 /* Sets every field to its default. `port` is borrowed, see mw_config.port. */
@@ -282,12 +293,20 @@ uint64_t mw_frames_total(const struct mw_frames *frames);
 uint64_t mw_frames_free(const struct mw_frames *frames);
 
 /*
- * Sets frames that were never used aside as huge pages of 1 << log2_size bytes
- * (with 4 KiB pages: 21 or 30), until there are `count`, as vm.nr_hugepages
- * does; or makes frames again of those that nobody holds. Returns how many
- * there are then: perhaps fewer, 0 for a size that the format does not have.
+ * Sets free frames aside as huge pages of 1 << log2_size bytes (with 4 KiB
+ * pages: 21 or 30), until there are `count`, as vm.nr_hugepages does; or makes
+ * frames again of those that nobody holds. A huge page takes frames that lie
+ * together, aligned to its size, and are all free. Returns how many there are
+ * then: perhaps fewer, 0 for a size that the format does not have.
  */
 uint64_t mw_frames_set_huge(struct mw_frames *frames, uint32_t log2_size, uint64_t count);
+
+/*
+ * Fills up to `most` times 2 MiB (with 4 KiB pages) of free frames that lie
+ * together with zeros, so that a transparent huge page that comes by access
+ * need not wait for it: for when there is time. Returns how many.
+ */
+uint64_t mw_frames_clean(struct mw_frames *frames, uint64_t most);
 
 /* Huge pages of one size: all, those that nobody holds, and of these the promised ones. */
 struct mw_huge_stats {
@@ -454,6 +473,15 @@ int mw_set_brk(struct mw_space *space, uint64_t start, uint64_t end);
 void mw_set_future(struct mw_space *space, uint32_t flags);
 
 /*
+ * prctl(PR_SET_THP_DISABLE): no transparent huge pages come by access from now
+ * on, nor by MW_MADV_COLLAPSE; or (Linux 6.18) by access only where they are
+ * advised. Those that are there stay. A child inherits it.
+ */
+#define MW_THP_DISABLE 1u                /* these numbers are PR_GET_THP_DISABLE's */
+#define MW_THP_DISABLE_EXCEPT_ADVISED 3u
+void mw_set_thp_disable(struct mw_space *space, uint32_t which); /* 0: neither */
+
+/*
  * How many huge pages one more mapping finds free, in a layout-only space
  * [MW_UNLIMITED]; others ask their frames (mw_frames_set_huge).
  */
@@ -587,7 +615,10 @@ int64_t mw_munlockall(struct mw_space *space, struct mw_why *why);
  *   EFAULT    MW_MADV_POPULATE_: an access would get a signal
  *   EHWPOISON MW_MADV_POPULATE_: a poisoned page
  *   EAGAIN    MW_MADV_POPULATE_: a page that is a watcher's to resolve
- *   ENOSYS    MW_MADV_COLLAPSE, _HWPOISON, _SOFT_OFFLINE are not modelled
+ *   EINVAL    MW_MADV_COLLAPSE where no page is, or a guard
+ *   ENOMEM    MW_MADV_COLLAPSE, and no 2 MiB of frames are free together
+ *   ENOSYS    MW_MADV_HWPOISON, _SOFT_OFFLINE, and _COLLAPSE of files, of shared
+ *             memory and in a layout-only space, are not modelled
  * COLD, PAGEOUT and WILLNEED change nothing that can be seen, FREE keeps the pages.
  */
 int64_t mw_madvise(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t advice,
@@ -860,7 +891,7 @@ struct mw_stats {
     uint64_t locked;      /* VmLck */
     uint64_t committed;   /* what this space counts in Committed_AS */
     uint64_t resident;    /* VmRSS: pages present */
-    uint64_t tables;      /* page-table pages in use */
+    uint64_t tables;      /* page-table pages in use, and one kept for each transparent huge page */
     uint64_t brk_start;   /* bytes */
     uint64_t brk;         /* bytes */
 };

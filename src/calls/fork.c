@@ -182,6 +182,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
     child->brk_start = parent->brk_start;
     child->brk = parent->brk;
     child->next_anon = parent->next_anon; /* beyond all that it inherits */
+    child->thp_disable = parent->thp_disable;
     if (names_copy(&child->names, &parent->names, config.port) && copy_all(parent, child)) {
         *out = child;
         return 0;

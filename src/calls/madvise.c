@@ -4,12 +4,13 @@
  *
  * One table says what each advice is: flags of the mapping, or something done
  * to its pages. Linux follows it mapping by mapping, over holes, and says of
- * them in the end. Rules ADVICE-1..13 and SEAL-6.
+ * them in the end. Rules ADVICE-1..14 and SEAL-6.
  */
 #include "calls/unmap.h"
 #include "calls/walk.h"
 #include "space/discard.h"
 #include "space/fault.h"
+#include "space/thp.h"
 #include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
@@ -23,7 +24,7 @@
 /* Flags that Linux keeps above the lower 32. */
 #define HIGH_FLAGS (MW_VM_SEALED | MW_VM_DROPPABLE | MW_VM_EXEC_ONLY)
 
-enum deed { MARK, NOTHING, AGE, DROP, FREE, REMOVE, POPULATE, GUARD, UNGUARD, NOT_MODELLED };
+enum deed { MARK, NOTHING, AGE, DROP, FREE, REMOVE, POPULATE, GUARD, UNGUARD, COLLAPSE, NOT_MODELLED };
 
 /* Asked for by every Linux. */
 #define ALWAYS ROW_COUNT
@@ -57,7 +58,7 @@ static const struct advice {
     { MW_MADV_POPULATE_READ, ROW_MADV_POPULATE, POPULATE, 0, 0, false },
     { MW_MADV_POPULATE_WRITE, ROW_MADV_POPULATE, POPULATE, 0, 0, false },
     { MW_MADV_DONTNEED_LOCKED, ROW_MADV_DONTNEED_MORE, DROP, 0, 0, true },
-    { MW_MADV_COLLAPSE, ROW_MADV_COLLAPSE, NOT_MODELLED, 0, 0, false },
+    { MW_MADV_COLLAPSE, ROW_MADV_COLLAPSE, COLLAPSE, 0, 0, false },
     { MW_MADV_HWPOISON, ALWAYS, NOT_MODELLED, 0, 0, false },
     { MW_MADV_SOFT_OFFLINE, ALWAYS, NOT_MODELLED, 0, 0, false },
     { MW_MADV_GUARD_INSTALL, ROW_MADV_GUARD, GUARD, 0, 0, true },
@@ -254,6 +255,8 @@ static int follow(struct mw_space *s, const struct mw_vma *v, struct mw_range at
     case GUARD:
     case UNGUARD:
         return guard(s, v, at, a, why);
+    case COLLAPSE:
+        return thp_collapse(s, v, at, why);
     case NOTHING:
         return 0;
     default:

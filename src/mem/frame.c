@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/mem.h"
 #include "base/range.h"
+#include "mem/block.h"
 
 /* Frames in a page of `level`. */
 static uint64_t block_frames(const struct mw_frames *f, uint32_t level)
@@ -29,10 +30,11 @@ int mw_frames_create(const struct mw_port *port, void *base, uint64_t bytes,
     if (!f)
         return -MW_ENOMEM;
     *f = (struct mw_frames){ .port = port, .base = base, .page_shift = page_shift,
-                             .count = (uint32_t)count, .fresh = 1, .top = (uint32_t)count,
-                             .free_count = (uint32_t)count - 1 };
+                             .count = (uint32_t)count, .free_count = (uint32_t)count - 1 };
     f->meta = port->alloc(port->ctx, (size_t)count * sizeof *f->meta);
-    if (!f->meta) {
+    if (!f->meta || !block_create(f)) {
+        if (f->meta)
+            port->free(port->ctx, f->meta, (size_t)count * sizeof *f->meta);
         port->free(port->ctx, f, sizeof *f);
         return -MW_ENOMEM;
     }
@@ -52,6 +54,7 @@ int mw_frames_destroy(struct mw_frames *f)
     if (f->readers || f->free_count != f->count - 2)
         return -MW_EBUSY;
     port = f->port;
+    block_destroy(f);
     port->free(port->ctx, f->meta, (size_t)f->count * sizeof *f->meta);
     port->free(port->ctx, f, sizeof *f);
     return 0;
@@ -87,11 +90,9 @@ static frame_t handed_out(struct mw_frames *f, frame_t n)
 
 frame_t frame_alloc(struct mw_frames *f)
 {
-    if (f->free_head)
-        return handed_out(f, pop(f, &f->free_head));
-    if (f->fresh < f->top)
-        return handed_out(f, f->fresh++);
-    return f->clean_head ? handed_out(f, pop(f, &f->clean_head)) : 0;
+    frame_t n = block_take(f);
+
+    return n ? handed_out(f, n) : 0;
 }
 
 frame_t frame_alloc_zeroed(struct mw_frames *f)
@@ -106,29 +107,37 @@ frame_t frame_alloc_zeroed(struct mw_frames *f)
     return n;
 }
 
-/* The list of free frames of a kind: a limbo's index. */
-static uint32_t *free_list(struct mw_frames *f, uint32_t kind)
+/* Nobody can be at `n` any more. */
+static void give(struct mw_frames *f, frame_t n, enum frame_kind kind)
 {
-    return kind > 1 ? &f->huge[kind].head : kind ? &f->free_head : &f->clean_head;
+    uint32_t *head = kind == FRAME_CLEAN ? &f->clean_head : &f->huge[kind & 3].head;
+
+    if (kind == FRAME_PAGE) {
+        block_give(f, n);
+    } else if (kind == FRAME_BLOCK) {
+        block_free(f, n);
+    } else {
+        f->meta[n].link = *head;
+        *head = n;
+    }
 }
 
-static void release(struct mw_frames *f, frame_t n, uint32_t kind)
+void frame_release(struct mw_frames *f, frame_t n, enum frame_kind kind)
 {
-    uint32_t *head = f->readers ? &f->young.head[kind] : free_list(f, kind);
-
-    if (f->readers) {
-        f->young.tail[kind] = *head ? f->young.tail[kind] : n;
-        f->young.any = true;
+    if (!f->readers) {
+        give(f, n, kind);
+        return;
     }
-    f->meta[n].link = *head;
-    *head = n;
+    f->meta[n].link = f->young.head[kind];
+    f->young.head[kind] = n;
+    f->young.any = true;
 }
 
 void frame_put(struct mw_frames *f, frame_t n)
 {
     if (--f->meta[n].refs)
         return;
-    release(f, n, 1);
+    frame_release(f, n, FRAME_PAGE);
     f->free_count++;
 }
 
@@ -136,7 +145,7 @@ void frame_put_clean(struct mw_frames *f, frame_t n)
 {
     if (--f->meta[n].refs)
         return;
-    release(f, n, 0);
+    frame_release(f, n, FRAME_CLEAN);
     f->free_count++;
 }
 
@@ -164,14 +173,9 @@ void frame_new_epoch(struct mw_frames *f)
 /* Nobody is at the frames in `old` any more. */
 static void free_old(struct mw_frames *f)
 {
-    for (uint32_t kind = 0; kind <= FRAME_LEVELS; kind++) {
-        uint32_t *head = free_list(f, kind);
-
-        if (!f->old.head[kind])
-            continue;
-        f->meta[f->old.tail[kind]].link = *head;
-        *head = f->old.head[kind];
-    }
+    for (uint32_t kind = 0; kind < FRAME_KINDS; kind++)
+        while (f->old.head[kind])
+            give(f, pop(f, &f->old.head[kind]), (enum frame_kind)kind);
     f->old = (struct limbo){ 0 };
 }
 
@@ -192,48 +196,44 @@ bool frame_settle(struct mw_frames *f)
 
 /* ---- huge pages ---------------------------------------------------------------------- */
 
-static void push_free(struct mw_frames *f, frame_t n)
+/* The blocks of a page of `level`. */
+static uint64_t blocks_in(const struct mw_frames *f, uint32_t level)
 {
-    f->meta[n] = (struct frame){ .link = f->free_head };
-    f->free_head = n;
+    return block_frames(f, level) / block_size(f);
 }
 
-/* Cuts one more huge page off the frames that were never used. */
-static bool carve(struct mw_frames *f, uint32_t level)
+/* Makes a huge page of frames that are all free. */
+static void carve(struct mw_frames *f, uint32_t level, frame_t start)
 {
-    uint64_t n = block_frames(f, level), start = f->top >= n ? (f->top - n) & ~(n - 1) : 0;
     struct huge_stock *h = &f->huge[level];
 
-    if (start < f->fresh || !start)
-        return false;
-    for (uint64_t i = start + n; i < f->top; i++) /* what alignment leaves over */
-        push_free(f, (frame_t)i);
-    f->top = (uint32_t)start;
-    f->free_count -= (uint32_t)n;
+    if (!block_reserve(f, start, blocks_in(f, level)))
+        return;
     f->meta[start] = (struct frame){ .link = h->head };
-    h->head = (frame_t)start;
+    h->head = start;
     h->free++;
     h->total++;
-    return true;
 }
 
-/* Makes pages of a free huge page again. */
+/* From the top, where frames are used last. */
+static void grow(struct mw_frames *f, uint32_t level, uint64_t count)
+{
+    uint64_t n = block_frames(f, level);
+
+    block_settle(f);
+    for (uint64_t i = f->count / n; i-- > 0 && f->huge[level].total < count;)
+        carve(f, level, (frame_t)(i * n));
+}
+
+/* Makes frames of a free huge page again. */
 static void dissolve(struct mw_frames *f, uint32_t level)
 {
     struct huge_stock *h = &f->huge[level];
-    frame_t start = h->head;
-    uint64_t n = block_frames(f, level);
+    frame_t start = pop(f, &h->head);
 
-    h->head = f->meta[start].link;
     h->free--;
     h->total--;
-    f->free_count += (uint32_t)n;
-    if (start == f->top && start >= f->fresh) { /* the last one carved: as if never used */
-        f->top += (uint32_t)n;
-        return;
-    }
-    for (uint64_t i = 0; i < n; i++)
-        push_free(f, start + (frame_t)i);
+    block_release(f, start, blocks_in(f, level));
 }
 
 /* The level of pages of this size; 0: there are none. */
@@ -259,8 +259,8 @@ uint64_t mw_frames_set_huge(struct mw_frames *f, uint32_t shift, uint64_t count)
 
     if (!level)
         return 0;
-    while (h->total < count && carve(f, level))
-        ;
+    if (h->total < count)
+        grow(f, level, count);
     while (h->total > count && h->free > h->promised && h->head)
         dissolve(f, level);
     return h->total;
@@ -284,7 +284,7 @@ void frame_put_huge(struct mw_frames *f, frame_t n, uint32_t level)
 {
     if (--f->meta[n].refs)
         return;
-    release(f, n, level);
+    frame_release(f, n, (enum frame_kind)level);
     f->huge[level].free++;
 }
 

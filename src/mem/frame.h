@@ -17,6 +17,8 @@ struct frame {
 /* Levels of page-table entries that map a page: 1 a page, 2 and 3 huge ones. */
 enum { FRAME_LEVELS = 3 };
 
+struct block;
+
 /* A stock of huge pages of one size, apart from the pages. */
 struct huge_stock {
     uint32_t head;     /* free: first frame of each, linked */
@@ -24,12 +26,12 @@ struct huge_stock {
     uint32_t promised; /* of the free ones, to mappings that have not touched them yet */
 };
 
-/*
- * Frames that nobody maps any more, but that a reader may still be at: lists by
- * what they become, [0] of zeros, [1] pages, from [2] on huge pages by level.
- */
+/* What a frame that is given back becomes; of the stock's huge pages, by level, it is the first. */
+enum frame_kind { FRAME_CLEAN, FRAME_PAGE, FRAME_HUGE_2, FRAME_HUGE_3, FRAME_BLOCK, FRAME_KINDS };
+
+/* Frames that nobody maps any more, but that a reader may still be at, by kind. */
 struct limbo {
-    uint32_t head[FRAME_LEVELS + 1], tail[FRAME_LEVELS + 1];
+    uint32_t head[FRAME_KINDS];
     bool any;
 };
 
@@ -39,11 +41,11 @@ struct mw_frames {
     struct frame *meta;
     uint32_t page_shift;
     uint32_t count; /* frames, number 0 included */
-    uint32_t fresh; /* frames from here up to `top` have never been used */
-    uint32_t top;   /* from here on lie huge pages */
-    uint32_t free_head;
-    uint32_t clean_head; /* free ones that are all zeros */
-    uint32_t free_count; /* both, and the fresh ones */
+    struct block *blocks;
+    uint32_t partial, whole; /* lists of blocks (block.h) with free frames, and with no others; */
+    uint32_t zeroed;         /*   and of those that are all zeros too */
+    uint32_t clean_head; /* free ones that are all zeros: not in their blocks' lists */
+    uint32_t free_count; /* both */
     frame_t zero;   /* all zeros, mapped read-only wherever nothing was written */
     struct huge_stock huge[FRAME_LEVELS + 1]; /* by level; those below 2 stay empty */
     struct mw_reader *readers; /* attached ones. NULL: what is put is free at once */
@@ -94,6 +96,9 @@ static inline bool frame_huge_waits(const struct mw_frames *f, uint32_t level)
 /* Sets `pages` huge pages aside, or gives them back. False: there are not as many. */
 bool frame_promise(struct mw_frames *f, uint32_t level, uint64_t pages);
 void frame_unpromise(struct mw_frames *f, uint32_t level, uint64_t pages);
+
+/* What nobody holds any more is free, or will be when readers have left it. */
+void frame_release(struct mw_frames *f, frame_t n, enum frame_kind kind);
 
 /* Begins an epoch: every reader learns that something has become stale. */
 void frame_new_epoch(struct mw_frames *f);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/range.h"
+#include "mem/block.h"
 
 /*
  * Levels count from 1, the lowest. An entry of a level-1 table maps a page; an
@@ -55,9 +56,17 @@ static uint64_t counted(const struct pmap *pm, pte_t e, uint32_t level)
     return leaf_pages(pm, level);
 }
 
+bool pmap_is_block(const struct pmap *pm, pte_t e, uint32_t level)
+{
+    return level == 2 && (e & (PTE_PS | PTE_MARK)) == PTE_PS &&
+           pm->frames->blocks[block_of(pm->frames, pte_frame(pm, e))].use != BLOCK_STOCK;
+}
+
 static void leaf_put(struct pmap *pm, pte_t e, uint32_t level)
 {
-    if (level > 1 && !(e & PTE_MARK))
+    if (pmap_is_block(pm, e, level))
+        block_put(pm->frames, pte_frame(pm, e));
+    else if (level > 1 && !(e & PTE_MARK))
         frame_put_huge(pm->frames, pte_frame(pm, e), level);
     else
         frame_put(pm->frames, pte_frame(pm, e));
@@ -313,6 +322,45 @@ void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint
     leaf_put(pm, old, level);
 }
 
+/* ---- splitting transparent huge pages -------------------------------------------------- */
+
+static void spare_add(struct pmap *pm, frame_t n)
+{
+    *in_use(pm, n) = pm->pool->spare;
+    pm->pool->spare = n;
+    pm->pool->spares++;
+}
+
+static frame_t spare_take(struct pmap *pm)
+{
+    frame_t n = pm->pool->spare;
+
+    pm->pool->spare = *in_use(pm, n);
+    pm->pool->spares--;
+    return n;
+}
+
+/* Pages of the block of entry `e`, in the table that was kept for them. */
+static void split_block(struct pmap *pm, pte_t *e)
+{
+    frame_t first = pte_frame(pm, *e), n = spare_take(pm);
+    pte_t *t = table(pm, n), bits = *e & ~(PTE_ADDR | PTE_PS);
+
+    block_split(pm->frames, first);
+    for (uint32_t i = 0; i < entry_count(pm); i++)
+        t[i] = leaf_entry(pm, first + i, bits, 1);
+    *in_use(pm, n) = entry_count(pm);
+    pm->pool->tables++;
+    pte_set(e, table_entry(pm, n));
+}
+
+/* Splits the block of `e` if only `bytes` of it are edited. */
+static void split_for(struct pmap *pm, pte_t *e, uint32_t level, uint64_t bytes)
+{
+    if (bytes < 1ull << entry_shift(pm, level) && pmap_is_block(pm, *e, level))
+        split_block(pm, e);
+}
+
 /* ---- visiting a range ----------------------------------------------------------- */
 
 /* The end of the entry that spans `va`, or `end` if that comes first. */
@@ -366,6 +414,8 @@ static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, enum
     bool marked = (*e & PTE_WP) && (which == ZAP_MAPPED || which == ZAP_CONTENT);
 
     pm->pool->resident -= counted(pm, *e, level);
+    if (pmap_is_block(pm, *e, level))
+        frame_put(pm->frames, spare_take(pm));
     leaf_put(pm, *e, level);
     if (marked) {
         frame_get(pm->frames, pm->frames->zero);
@@ -399,6 +449,8 @@ static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, u
         next = entry_end(pm, va, end, level);
         if (!pte_used(*e))
             continue;
+        if (which != ZAP_GUARDS)
+            split_for(pm, e, level, next - va);
         if (!is_table(*e, level)) {
             if (zaps(which, *e))
                 zap_entry(pm, n, e, level, which);
@@ -442,6 +494,7 @@ static bool stand_in(struct pmap *pm, uint64_t va, pte_t bits, uint32_t level)
 {
     frame_t zero = pm->frames->zero;
 
+    pmap_split(pm, va);
     frame_get(pm->frames, zero);
     pm->pool->guarded = true;
     if (pmap_enter(pm, va, zero, PTE_HELD | bits, level))
@@ -515,6 +568,137 @@ void pmap_visit(const struct pmap *pm, uint64_t start, uint64_t end, pmap_visito
         visit_table(&v, pm->root, pm->levels, start, min_u64(end, pmap_reach(pm)), 0);
 }
 
+/* ---- transparent huge pages ------------------------------------------------------------ */
+
+bool pmap_is_vacant(const struct pmap *pm, uint64_t va)
+{
+    frame_t n = pm->root;
+
+    for (uint32_t l = pm->levels; l >= 2; l--) {
+        pte_t e = table(pm, n)[entry_index(pm, va, l)];
+
+        if (!pte_used(e))
+            return true;
+        if (!is_table(e, l))
+            return false;
+        n = pte_frame(pm, e);
+    }
+    return false;
+}
+
+bool pmap_enter_block(struct pmap *pm, uint64_t va, frame_t block, pte_t bits)
+{
+    frame_t spare = frame_alloc(pm->frames);
+
+    if (!spare)
+        return false;
+    if (!pmap_enter(pm, va, block, bits, 2)) {
+        frame_put(pm->frames, spare);
+        return false;
+    }
+    spare_add(pm, spare);
+    return true;
+}
+
+bool pmap_enter_zeros(struct pmap *pm, uint64_t va, pte_t bits)
+{
+    frame_t zero = pm->frames->zero, n = table_make(pm, va, 1);
+    pte_t *t;
+
+    if (!n) {
+        prune(pm, pm->root, pm->levels, va);
+        return false;
+    }
+    t = table(pm, n);
+    for (uint32_t i = 0; i < entry_count(pm); i++)
+        pte_set(&t[i], leaf_entry(pm, zero, bits | PTE_ZEROS, 1));
+    pm->frames->meta[zero].refs += entry_count(pm);
+    pm->pool->zeros = true;
+    *in_use(pm, n) = entry_count(pm);
+    return true;
+}
+
+void pmap_split(struct pmap *pm, uint64_t va)
+{
+    uint32_t level;
+    pte_t *e = pm->pool->spares ? pmap_find(pm, va, &level) : NULL;
+
+    if (e && pmap_is_block(pm, *e, level))
+        split_block(pm, e);
+}
+
+void pmap_cut(struct pmap *pm, uint64_t va)
+{
+    pte_t *e;
+
+    if (!(va & ((1ull << entry_shift(pm, 2)) - 1)))
+        return;
+    pmap_split(pm, va);
+    e = pm->pool->zeros ? pmap_find(pm, va, NULL) : NULL;
+    if (e)
+        pte_set(e, *e & ~PTE_ZEROS); /* the others have it in vain then */
+}
+
+static void split_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end)
+{
+    for (uint64_t next; va < end; va = next) {
+        pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
+
+        next = entry_end(pm, va, end, level);
+        if (!pte_used(*e))
+            continue;
+        if (level > 2 && is_table(*e, level))
+            split_table(pm, pte_frame(pm, *e), level - 1, va, next);
+        else if (pmap_is_block(pm, *e, level))
+            split_block(pm, e);
+    }
+}
+
+void pmap_split_all(struct pmap *pm, uint64_t start, uint64_t end)
+{
+    if (pm->pool->spares)
+        split_table(pm, pm->root, pm->levels, start, end);
+}
+
+/* The level-2 entry that spans `va`, if it names a table that is this pmap's alone. */
+static pte_t *pages_entry(const struct pmap *pm, uint64_t va)
+{
+    frame_t n = pm->root;
+
+    for (uint32_t l = pm->levels; l >= 2; l--) {
+        pte_t *e = &table(pm, n)[entry_index(pm, va, l)];
+
+        if (!pte_used(*e) || !is_table(*e, l) || is_shared(pm, pte_frame(pm, *e)))
+            return NULL;
+        if (l == 2)
+            return e;
+        n = pte_frame(pm, *e);
+    }
+    return NULL;
+}
+
+pte_t *pmap_pages(const struct pmap *pm, uint64_t va)
+{
+    const pte_t *e = pages_entry(pm, va);
+
+    return e ? table(pm, pte_frame(pm, *e)) : NULL;
+}
+
+void pmap_join(struct pmap *pm, uint64_t va, frame_t block, pte_t bits)
+{
+    pte_t *e = pages_entry(pm, va);
+    frame_t n = pte_frame(pm, *e);
+
+    va &= ~((1ull << entry_shift(pm, 2)) - 1);
+    zap_leaves(pm, n, va, va + (1ull << entry_shift(pm, 2)), ZAP_ALL);
+    pm->pool->tables--;
+    spare_add(pm, n);
+    pte_set(e, leaf_entry(pm, block, bits, 2));
+    pm->pool->resident += counted(pm, *e, 2);
+}
+
+/* ---- protection ----------------------------------------------------------------------- */
+
 pte_t pmap_grant(uint64_t vm_flags)
 {
     pte_t bits = PTE_P | PTE_U;
@@ -534,7 +718,7 @@ pte_t pmap_grant(uint64_t vm_flags)
 static pte_t entry_protect(pte_t e, pte_t grant)
 {
     pte_t keep = e & (PTE_ADDR | PTE_A | PTE_D | PTE_PS | PTE_COW | PTE_ALIAS | PTE_GUARD | PTE_WP |
-                      PTE_MARK);
+                      PTE_MARK | PTE_ZEROS);
 
     if (!grant || (e & (PTE_GUARD | PTE_MARK)))
         return keep | PTE_HELD;
@@ -636,12 +820,13 @@ static void count_tables(const struct pmap *pm, frame_t n, uint32_t level, uint6
         uint64_t number = va >> entry_shift(pm, level);
 
         next = entry_end(pm, va, end, level);
-        if (!pte_used(e) || !is_table(e, level))
-            continue;
+        if (!pte_used(e) || !(is_table(e, level) || pmap_is_block(pm, e, level)))
+            continue; /* (a block that does not move whole becomes a table) */
         c->tables[level - 1]++;
         c->runs[level - 1] += c->last[level - 1] != number || !number;
         c->last[level - 1] = number + 1;
-        count_tables(pm, pte_frame(pm, e), level - 1, va, next, c, stop);
+        if (is_table(e, level))
+            count_tables(pm, pte_frame(pm, e), level - 1, va, next, c, stop);
     }
 }
 
@@ -744,6 +929,7 @@ static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, 
         next = entry_end(pm, va, end, level);
         if (!pte_used(*e))
             continue;
+        split_for(pm, e, level, level - 1 <= shared ? next - va : 0);
         if (!is_table(*e, level) || (level - 1 <= shared && next - va == span)) {
             move_entry(pm, n, e, level, to);
         } else if (is_shared(pm, pte_frame(pm, *e))) {
@@ -911,8 +1097,10 @@ bool pmap_adopt_reserve(struct pmap *dst, struct pmap *src, uint64_t start, uint
 
 void pmap_adopt(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end)
 {
-    if (src->frames)
-        adopt_table(dst, src, src->root, src->levels, start, end);
+    if (!src->frames)
+        return;
+    pmap_split_all(src, start, end); /* the index has pages */
+    adopt_table(dst, src, src->root, src->levels, start, end);
 }
 
 struct forking {
@@ -924,16 +1112,23 @@ struct forking {
 static bool fork_entry(const struct forking *f, pte_t *e, uint32_t level, uint64_t va)
 {
     pte_t drop = is_table(*e, level) || (f->how & FORK_WATCHED) ? 0 : PTE_WP;
-    frame_t m;
+    bool block = pmap_is_block(f->src, *e, level);
+    frame_t m, spare;
 
     if ((*e & drop) && (*e & PTE_MARK))
         return true;
     m = table_make(f->dst, va, level);
-    if (!m)
+    spare = m && block ? frame_alloc(f->dst->frames) : 0;
+    if (!m || (block && !spare))
         return false;
     if (!(f->how & FORK_SHARED))
         pte_set(e, shared_entry(*e));
-    leaf_get(f->src, *e);
+    if (block) {
+        block_get(f->src->frames, pte_frame(f->src, *e));
+        spare_add(f->dst, spare);
+    } else {
+        leaf_get(f->src, *e);
+    }
     pte_set(&table(f->dst, m)[entry_index(f->dst, va, level)], *e & ~drop);
     ++*in_use(f->dst, m);
     if (!is_table(*e, level))
@@ -948,11 +1143,14 @@ static bool fork_table(const struct forking *f, frame_t n, uint32_t level, uint6
     for (uint64_t next; va < end && done; va = next) {
         pte_t *e = &table(f->src, n)[entry_index(f->src, va, level)];
         uint64_t span = 1ull << entry_shift(f->src, level);
+        bool whole;
 
         next = entry_end(f->src, va, end, level);
         if (!pte_used(*e))
             continue;
-        if (is_table(*e, level) && !((f->how & FORK_LINK) && next - va == span))
+        /* a table with blocks is one pmap's alone: each block has a spare table there */
+        whole = (f->how & FORK_LINK) && next - va == span && (level == 2 || !f->src->pool->spares);
+        if (is_table(*e, level) && !whole)
             done = fork_table(f, pte_frame(f->src, *e), level - 1, va, next);
         else
             done = fork_entry(f, e, level, va);
@@ -969,6 +1167,7 @@ bool pmap_fork(struct pmap *dst, struct pmap *src, uint64_t start, uint64_t end,
     if (src->pool->guarded)
         f.how &= ~(uint32_t)FORK_LINK;
     dst->pool->guarded |= src->pool->guarded;
+    dst->pool->zeros |= src->pool->zeros;
     dst->pool->forked |= (f.how & FORK_LINK) != 0;
     src->pool->forked |= (f.how & FORK_LINK) != 0;
     return fork_table(&f, src->root, src->levels, start, end);
@@ -1009,8 +1208,12 @@ static const char *check_entry(struct audit *a, pte_t e, uint64_t va, uint32_t l
         return "pmap: a page that a watcher write-protects is writable";
     if ((e & (PTE_GUARD | PTE_MARK)) && (!(e & PTE_HELD) || frame != a->pm->frames->zero))
         return "pmap: a guard or a mark is a page";
-    if (counts)
+    if ((e & PTE_ZEROS) && (frame != a->pm->frames->zero || !a->pm->pool->zeros))
+        return "pmap: a page of zeros is none";
+    if (counts) {
         a->sum->resident += counted(a->pm, e, level);
+        a->sum->blocks += pmap_is_block(a->pm, e, level);
+    }
     return NULL;
 }
 

@@ -26,6 +26,7 @@ typedef uint64_t pte_t;
 #define PTE_COW 0x400ull     /* somebody else's frame, or table, too: a write copies it first */
 #define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
 #define PTE_XO (1ull << 52)  /* executable, not readable (MW_OPT_EXEC_ONLY) */
+#define PTE_ZEROS (1ull << 53) /* a page of a huge page of zeros */
 #define PTE_WP (1ull << 54)   /* write-protected by a watcher: it decides on the next write */
 #define PTE_MARK (1ull << 55) /* with PTE_HELD and the zero frame: no page, but with PTE_WP one that
                                  comes write-protected, else poison */
@@ -35,9 +36,12 @@ typedef uint64_t pte_t;
 /* What the pmaps of one space have in common: its own and those of its mirrors. */
 struct pmap_pool {
     frame_t stock;     /* tables reserved for a commit */
+    frame_t spare;     /* tables for the pages of each transparent huge page, should it be split */
+    uint64_t spares;   /* how many: as many as there are such entries */
     uint64_t resident; /* pages in leaf entries; those of the zero frame and aliases left out */
     uint64_t tables;   /* roots included; a table that is linked twice counts once */
     bool guarded;      /* there may be guards, or marks */
+    bool zeros;        /* and huge pages of zeros */
     bool forked;       /* there may be tables that a parent or a child has too: `resident` and
                           `tables` are void, pmap_count knows */
     uint64_t moved;    /* entries that moves have carried over, tables or pages */
@@ -77,6 +81,35 @@ bool pmap_is_linked(const struct pmap *pm, uint64_t va);
  * takes over the caller's reference on the frame. False: no memory.
  */
 bool pmap_enter(struct pmap *pm, uint64_t va, frame_t frame, pte_t bits, uint32_t level);
+
+/*
+ * Transparent huge pages: leaf entries of level 2 that name a block of frames
+ * (mem/block.h), in the place of a table of pages. The table for these pages
+ * is kept ready, so that an edit that cuts the block never fails.
+ *
+ * pmap_enter_block is pmap_enter for a block, where pmap_is_vacant says that no
+ * entry or table is. pmap_enter_zeros maps the zero frame at each page instead,
+ * with PTE_ZEROS.
+ */
+bool pmap_is_vacant(const struct pmap *pm, uint64_t va);
+bool pmap_enter_block(struct pmap *pm, uint64_t va, frame_t block, pte_t bits);
+bool pmap_enter_zeros(struct pmap *pm, uint64_t va, pte_t bits);
+
+/* Splits the block that maps `va`; or, of zeros too, unless `va` is its start. */
+void pmap_split(struct pmap *pm, uint64_t va);
+void pmap_cut(struct pmap *pm, uint64_t va);
+
+/* Splits every block in [start, end), which cuts none. */
+void pmap_split_all(struct pmap *pm, uint64_t start, uint64_t end);
+
+/* The entries of the table of pages that spans `va`; NULL: there is none, or it is another pmap's too. */
+pte_t *pmap_pages(const struct pmap *pm, uint64_t va);
+
+/* Enters a block in the place of such a table, and drops what that maps. */
+void pmap_join(struct pmap *pm, uint64_t va, frame_t block, pte_t bits);
+
+/* Is this the entry of a block? */
+bool pmap_is_block(const struct pmap *pm, pte_t e, uint32_t level);
 
 /* Replaces the entry that pmap_find gave; the old frame's reference is dropped. */
 void pmap_replace(struct pmap *pm, pte_t *entry, frame_t frame, pte_t bits, uint32_t level);
@@ -198,7 +231,7 @@ void pmap_unreserve(struct pmap *pm);
 
 /* What a walk through everything has found. */
 struct pmap_sum {
-    uint64_t tables, resident;
+    uint64_t tables, resident, blocks;
 };
 
 /*

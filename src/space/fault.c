@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "space/huge.h"
+#include "space/thp.h"
 #include "space/watch.h"
 #include "vma/account.h"
 #include "vma/edit.h"
@@ -180,6 +181,8 @@ static enum mw_fault_result fault_absent(const struct access *a)
 
     if (a->write)
         edit_touch(a->s, a->c); /* first of all: even a write that gets SIGBUS counts (ANON-1) */
+    if (a->level == 1 && a->s->cfg.thp != MW_THP_NEVER && thp_fault(a->s, a->c, a->addr, a->grant, a->write))
+        return MW_FAULT_OK;
     r = source_frame(a, &from);
     if (r != MW_FAULT_OK)
         return r;
@@ -199,8 +202,11 @@ static enum mw_fault_result fault_absent(const struct access *a)
 static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
 {
     pte_t bits = a->grant | PTE_A | PTE_D;
-    frame_t frame = pte_frame(&a->s->pmap, *entry), own;
+    frame_t frame, own;
 
+    if (a->level == 1 && (*entry & (PTE_PS | PTE_ZEROS)))
+        entry = thp_write(a->s, a->c, a->addr, entry, a->grant);
+    frame = pte_frame(&a->s->pmap, *entry);
     if (!(*entry & PTE_COW) ||
         (frame != a->s->pmap.frames->zero && a->s->pmap.frames->meta[frame].refs == 1)) {
         pte_set(entry, (*entry & (PTE_ADDR | PTE_PS)) | bits);

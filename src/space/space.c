@@ -3,6 +3,7 @@
 #include "space/space.h"
 
 #include "base/mem.h"
+#include "mem/block.h"
 #include "space/huge.h"
 #include "space/reader.h"
 #include "space/watch.h"
@@ -69,7 +70,7 @@ static bool config_sound(const struct mw_config *c)
         return false;
     if (c->low_base > c->task_size || c->overcommit > 2 || c->brk_start > c->task_size)
         return false;
-    if (c->stack_gap > c->task_size >> c->page_shift || c->min_addr > c->task_size ||
+    if (c->thp > MW_THP_ALWAYS || c->stack_gap > c->task_size >> c->page_shift || c->min_addr > c->task_size ||
         c->min_hint > c->task_size)
         return false;
     return !c->levels || (c->levels >= levels_for(c) && c->levels <= 5);
@@ -248,6 +249,8 @@ void mw_set_future(struct mw_space *s, uint32_t flags)
     s->future = (flags & MW_FUTURE_LOCK ? MW_VM_LOCKED : 0) |
                 (flags & MW_FUTURE_ONFAULT ? MW_VM_LOCKONFAULT : 0);
 }
+
+void mw_set_thp_disable(struct mw_space *s, uint32_t which) { s->thp_disable = which; }
 
 void mw_set_huge_pages(struct mw_space *s, uint64_t pages) { s->huge_pages = pages; }
 
@@ -430,7 +433,7 @@ static const char *check_mirrors(const struct mw_space *s, struct pmap_sum *sum)
 /* What the page tables hold, the mirrors' too. */
 static struct pmap_sum count_pages(const struct mw_space *s)
 {
-    struct pmap_sum sum = { s->pool.tables, s->pool.resident };
+    struct pmap_sum sum = { .tables = s->pool.tables, .resident = s->pool.resident };
 
     if (!s->pool.forked)
         return sum;
@@ -453,7 +456,7 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
         .locked = s->locked,
         .committed = s->committed,
         .resident = sum.resident,
-        .tables = sum.tables,
+        .tables = sum.tables + s->pool.spares,
         .brk_start = s->brk_start,
         .brk = s->brk,
     };
@@ -567,6 +570,9 @@ static const char *check_pages(struct mw_space *s)
 
     if (!s->pmap.frames)
         return NULL;
+    bad = block_check(s->pmap.frames);
+    if (bad)
+        return bad;
     bad = pmap_check(&s->pmap, false, page_allowed, s, &sum);
     if (!bad)
         bad = check_mirrors(s, &sum);
@@ -574,6 +580,8 @@ static const char *check_pages(struct mw_space *s)
         return bad;
     if (s->pool.stock)
         return "pmap: reserved tables were kept";
+    if (sum.blocks != s->pool.spares)
+        return "pmap: the tables kept for transparent huge pages are not as many as these";
     if (s->pool.forked)
         return NULL;
     if (sum.tables != s->pool.tables)

@@ -26,6 +26,7 @@ static void split(struct mw_space *s, struct cursor c, uint64_t at)
 {
     struct mw_vma lower = *tree_at(c), upper = part(&lower, at, lower.end);
 
+    pmap_cut(&s->pmap, at);
     lower.end = at;
     object_map(upper.object);
     tree_insert_after(&s->tree, c, &upper); /* first: so no gap is ever seen between them */
@@ -196,6 +197,8 @@ static void modify_merged(struct mw_space *s, struct cursor c, const struct arou
 {
     struct mw_vma r = joined(a, m, changed);
 
+    pmap_cut(&s->pmap, changed->start);
+    pmap_cut(&s->pmap, changed->end);
     if (v->start < changed->start || changed->end < v->end) {
         /* a part of v stays: below the part that goes up, or above the one that goes down */
         struct mw_vma rest = m.below ? part(v, changed->end, v->end)

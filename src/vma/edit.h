@@ -2,7 +2,7 @@
 /*
  * edit.h - the changes a commit makes to the row of VMAs. None can fail: their
  * insertions are reserved before. Counters and object references follow; pages
- * are the caller's.
+ * are the caller's, but that a border splits the transparent huge page it cuts.
  */
 #ifndef MW_VMA_EDIT_H
 #define MW_VMA_EDIT_H

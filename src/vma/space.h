@@ -26,6 +26,7 @@ struct mw_space {
     uint64_t next_anon;   /* the next anonymous identity */
     uint64_t brk_start, brk;
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
+    uint32_t thp_disable; /* MW_THP_DISABLE... */
     uint64_t huge_pages;  /* of a layout-only space: how many a mapping may have set aside */
     /* counters, in pages */
     uint64_t total, data, stack, exec, locked, committed;

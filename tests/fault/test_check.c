@@ -5,6 +5,7 @@
  */
 #include "../unit/unit.h"
 
+#include "mem/block.h"
 #include "vma/space.h"
 #include "vma/tree.c" /* for its nodes */
 
@@ -113,6 +114,19 @@ static void empty_table(struct bench *b)
     b->frames->meta[table].link = 0;
 }
 
+/* ---- transparent huge pages, and blocks ---- */
+
+static void spares(struct bench *b) { b->space->pool.spares++; }
+static void free_count(struct bench *b) { b->frames->free_count++; }
+static void zeros_of_nothing(struct bench *b) { b->space->pool.zeros = true, *entry(b, 0) |= PTE_ZEROS; }
+static void zeros_unknown(struct bench *b) { *entry(b, 1) |= PTE_ZEROS; }
+static void block_forgotten(struct bench *b) { b->frames->whole = b->frames->blocks[b->frames->whole].next; }
+
+static void block_misplaced(struct bench *b)
+{
+    b->frames->blocks[b->frames->whole].next = b->frames->partial;
+}
+
 static const struct breakage breakages[] = {
     { "empty VMA", empty_vma }, { "overlap or are out of order", overlap },
     { "wrong level", level }, { "count is out of range", node_count },
@@ -128,6 +142,9 @@ static const struct breakage breakages[] = {
     { "no VMA allows", stray_page }, { "count of entries", entry_count },
     { "empty table", empty_table }, { "reserved tables", stock },
     { "count of tables", tables }, { "resident pages", resident },
+    { "transparent huge pages", spares }, { "count of free ones", free_count },
+    { "of zeros is none", zeros_of_nothing }, { "of zeros is none", zeros_unknown },
+    { "not in the list", block_forgotten }, { "not in the list", block_misplaced },
     { "others own too", writable_and_shared }, { "no VMA allows", alias_of_nothing },
 };
 

@@ -125,7 +125,6 @@ static void not_modelled(void **state)
     bench_start(&b);
     draw(&b, "aa");
     assert_int_equal(advise(&b, 0, 1, MW_MADV_HUGEPAGE), 0);
-    assert_int_equal(advise(&b, 0, 1, MW_MADV_COLLAPSE), -MW_ENOSYS);
     assert_int_equal(advise(&b, 0, 1, MW_MADV_HWPOISON), -MW_ENOSYS);
     assert_int_equal(advise(&b, 0, 1, MW_MADV_SOFT_OFFLINE), -MW_ENOSYS);
     bench_close(&b);

@@ -61,7 +61,7 @@ static void expect_pool(struct bench *b, uint64_t free, uint64_t promised)
     assert_int_equal(h.promised, promised);
 }
 
-/* the pool grows from frames that were never used, and gives back */
+/* the stock grows from frames that are free, and gives back */
 static void pool(void **state)
 {
     (void)state;
