@@ -432,8 +432,16 @@ static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, en
     uint32_t last = entry_index(pm, end - 1, 1);
 
     for (uint32_t i = entry_index(pm, va, 1); i <= last; i++)
-        if (pte_used(t[i]) && zaps(which, t[i]))
+        if (!pte_used(t[i]) || !zaps(which, t[i])) {
+            continue;
+        } else if (t[i] & PTE_WP) { /* may leave a mark */
             zap_entry(pm, n, &t[i], 1, which);
+        } else {
+            pm->pool->resident -= counted(pm, t[i], 1);
+            frame_put(pm->frames, pte_frame(pm, t[i]));
+            t[i] = 0;
+            --*in_use(pm, n);
+        }
 }
 
 static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
