@@ -82,7 +82,7 @@ struct cpu {
     unsigned number;
     struct mw_tlb *tlb;
     uint64_t written[SLOTS]; /* to a word of this CPU's in each slot */
-    uint64_t found, missing, stored, refused, settled;
+    _Atomic uint64_t found, missing, stored, refused, settled;
     uint64_t random;
 };
 
@@ -281,6 +281,20 @@ static void change(unsigned i)
     mw_munmap(space, LOST + (slot ^ 1) * PAGE, PAGE, NULL);
 }
 
+static bool has_done_all(const struct cpu *c)
+{
+    return c->found > 100 && c->missing > 10 && c->settled > 10 && (!waits || (c->stored > 10 && c->refused > 0));
+}
+
+static bool have_done_all(const struct cpu *cpus)
+{
+    bool all = true;
+
+    for (unsigned i = 0; i < CPUS; i++)
+        all = all && has_done_all(&cpus[i]);
+    return all;
+}
+
 static void run(bool with_waiting, unsigned changes)
 {
     struct mw_config config;
@@ -304,7 +318,8 @@ static void run(bool with_waiting, unsigned changes)
     }
     while (ready < CPUS)
         sched_yield();
-    for (unsigned i = 0; i < changes; i++) {
+    /* longer where there is so much else to do that a CPU had no turn */
+    for (unsigned i = 0; i < changes || (!have_done_all(cpus) && i < 100 * changes); i++) {
         change(i);
         if (i % 8 == 0)
             sched_yield();
@@ -316,8 +331,7 @@ static void run(bool with_waiting, unsigned changes)
         printf("cpu %u: %llu found, %llu missing, %llu stored, %llu refused, %llu settled\n", i, (unsigned long long)cpus[i].found,
                (unsigned long long)cpus[i].missing, (unsigned long long)cpus[i].stored,
                (unsigned long long)cpus[i].refused, (unsigned long long)cpus[i].settled);
-        check(cpus[i].found > 100 && cpus[i].missing > 10 && cpus[i].settled > 10 &&
-              (!waits || (cpus[i].stored > 10 && cpus[i].refused > 0)), "a CPU that did nothing");
+        check(has_done_all(&cpus[i]), "a CPU that did nothing");
         free(cpus[i].tlb);
     }
     check(mw_check(space, &what) == 0, what);
