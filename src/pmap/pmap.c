@@ -439,7 +439,7 @@ static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, en
         } else {
             pm->pool->resident -= counted(pm, t[i], 1);
             frame_put(pm->frames, pte_frame(pm, t[i]));
-            t[i] = 0;
+            pte_set(&t[i], 0);
             --*in_use(pm, n);
         }
 }

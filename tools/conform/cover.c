@@ -135,6 +135,7 @@ static const struct {
     { "collapse_", "transparent huge pages are off: tests/scenarios" },
     { "watch_", "userfaultfd is not called: tests/scenarios" },
     { "unwatch_", "userfaultfd is not called: tests/scenarios" },
+    { "populate_poison", "userfaultfd is not called: tests/scenarios" },
     { "advice_offset", "once in millions of calls: tests/unit" },
     { "advice_too_far", "once in millions of calls: tests/unit" },
 };
