@@ -34,6 +34,7 @@ struct request {
     struct mw_object *held;   /* the mapping's, until the call ends */
     uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     bool locks;               /* as asked for, by flag or by mlockall */
+    bool covers;              /* something is in the way, and goes */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
     int at_unmap;             /* why it got no further than AT_UNMAP, whatever it says (MMAP-26) */
     struct mw_vma v;          /* the result */
@@ -295,6 +296,7 @@ static int check_limits(const struct mw_space *s, struct request *q, struct mw_w
 
     q->stage = err ? AT_UNMAP : CUT;
     q->at_unmap = err;
+    q->covers = !err && gone.pages;
     if (err)
         return refused(s, err, why);
     if ((q->flags & MW_MAP_NORESERVE) && s->cfg.overcommit != 2)
@@ -386,7 +388,7 @@ static int reserve(struct mw_space *s, struct request *q, struct mw_why *why)
     int err = space_reserve(s, EDIT_REMOVE + EDIT_INSERT, why);
     uint32_t kind = q->level == 1 ? MW_OBJ_SHMEM : OBJECT_HIDDEN | MW_OBJ_HUGETLB;
 
-    if (!err)
+    if (!err && q->covers)
         err = unmap_reserve(s, q->v.start, q->v.end, why);
     if (err || (!q->file && q->level == 1 && !(q->v.flags & MW_VM_SHARED)))
         return err;
@@ -413,7 +415,8 @@ static void commit(struct mw_space *s, struct request *q)
     unlock = q->locks && (q->v.flags & never);
     if (unlock)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
-    unmap_commit(s, q->v.start, q->v.end);
+    if (q->covers)
+        unmap_commit(s, q->v.start, q->v.end);
     if (q->level > 1 && (q->v.flags & MW_VM_WRITE)) /* such a file grows by being mapped */
         q->v.object->size = max_u64(q->v.object->size, q->offset + q->length);
     if (unlock)

@@ -30,11 +30,10 @@ static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t len
     return 0;
 }
 
-/* PROT_GROWSDOWN extends the range to the start of a growing mapping. */
-static int check_start(const struct mw_space *s, uint64_t *start, uint64_t end, uint64_t prot,
-                       struct mw_why *why)
+/* PROT_GROWSDOWN extends the range to the start of a growing mapping. `c` is the place of the first. */
+static int check_start(struct cursor c, uint64_t *start, uint64_t end, uint64_t prot, struct mw_why *why)
 {
-    const struct mw_vma *v = tree_at(tree_find(&s->tree, *start));
+    const struct mw_vma *v = tree_at(c);
 
     if (!v || v->start >= end)
         return why_at(why, WHY_prot_hole, *start, end);
@@ -96,10 +95,12 @@ static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct m
     return recharge(s, v, to_pages(s, at.end - at.start), flags, why);
 }
 
-static int commit_one(struct mw_space *s, struct mw_range at, uint64_t old, uint64_t flags,
+static int commit_one(struct mw_space *s, struct cursor c, struct mw_range at, uint64_t flags,
                       struct mw_why *why)
 {
-    if (!edit_modify(s, at.start, at.end, flags, true))
+    uint64_t old = tree_at(c)->flags;
+
+    if (!edit_modify_at(s, c, at.start, at.end, flags, true))
         return why_fail(why, WHY_prot_split, at, s->tree.count, s->cfg.max_map_count);
     pmap_protect(&s->pmap, at.start, at.end, flags);
     space_flush(s, at.start, at.end);
@@ -109,31 +110,29 @@ static int commit_one(struct mw_space *s, struct mw_range at, uint64_t old, uint
     return 0;
 }
 
-/* From mapping to mapping, up to the first that is missing or refuses. */
-static int apply(struct mw_space *s, uint64_t start, uint64_t end, uint64_t prot,
+/* From mapping to mapping, the first of them at `c`, up to the first that is missing or refuses. */
+static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t prot,
                  struct mw_why *why)
 {
-    while (start < end) {
-        const struct mw_vma *v = tree_at(tree_find(&s->tree, start));
+    for (;; c = tree_find(&s->tree, start)) {
+        const struct mw_vma *v = tree_at(c);
         struct mw_range at = { start, end };
-        uint64_t flags, old;
+        uint64_t flags;
         int err;
 
         if (!v || v->start > start)
             return why_at(why, WHY_prot_hole, start, end);
         at.end = min_u64(v->end, end);
-        old = v->flags;
         err = decide_one(s, v, at, prot, &flags, why);
-        if (!err && flags != old) {
+        if (!err && flags != v->flags) {
             err = unmap_cut_piece(s, v, at, why);
             if (!err)
-                err = commit_one(s, at, old, flags, why);
+                err = commit_one(s, c, at, flags, why);
         }
-        if (err)
+        if (err || at.end == end)
             return err;
         start = at.end;
     }
-    return 0;
 }
 
 int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
@@ -146,13 +145,15 @@ int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t
     space_enter(s);
     err = check_arguments(s, addr, length, prot, &end, why);
     if (!err && length) {
-        err = check_start(s, &addr, end, prot, why);
+        struct cursor c = tree_find(&s->tree, addr);
+
+        err = check_start(c, &addr, end, prot, why);
         if (!err)
             err = space_reserve(s, 2 * EDIT_MODIFY, why);
         if (!err && !pmap_own(&s->pmap, addr, end, 0))
             err = why_plain(why, WHY_no_memory);
         if (!err)
-            err = apply(s, addr, end, prot, why);
+            err = apply(s, c, addr, end, prot, why);
     }
     space_leave(s);
     return err;

@@ -648,10 +648,12 @@ static bool moves_alone(const struct mw_vma *v)
 
 static bool spans_several(const struct mw_space *s, const struct remap *r)
 {
-    const struct mw_vma *v = tree_at(tree_find(&s->tree, r->old));
+    const struct mw_vma *v;
 
-    return is_fixed(r) && r->old_size == r->new_size && space_has(s, ROW_MREMAP_SEVERAL) && v &&
-           v->start <= r->old && v->end - r->old < r->old_size;
+    if (!is_fixed(r) || r->old_size != r->new_size || !space_has(s, ROW_MREMAP_SEVERAL))
+        return false;
+    v = tree_at(tree_find(&s->tree, r->old));
+    return v && v->start <= r->old && v->end - r->old < r->old_size;
 }
 
 /*

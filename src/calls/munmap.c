@@ -33,6 +33,8 @@ static bool cuts_whole(const struct mw_space *s, const struct mw_vma *v, uint64_
 int unmap_cuts(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end,
                struct mw_why *why)
 {
+    if (!v->object && !(v->flags & MW_VM_HUGETLB))
+        return 0;
     if (vma_cuts_page(s, v, start))
         return why_at(why, WHY_huge_split, start, start);
     if (vma_cuts_page(s, v, end))
@@ -104,7 +106,7 @@ int unmap_refused(struct mw_space *s, uint64_t start, int err)
 
 void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    if (!space_has(s, ROW_REFUSED_LEAVES_CUT) || !tree_reserve(&s->tree, EDIT_REMOVE))
+    if (!space_has(s, ROW_REFUSED_LEAVES_CUT) || !tree_reserve(&s->tree, 2 * EDIT_SPLIT))
         return;
     edit_split(s, start);
     edit_split(s, end);

@@ -66,8 +66,11 @@ static bool watches(const struct mw_space *s, const struct mw_watcher *w, uint64
 
 void watch_tell_unmap(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    const struct mw_watch_event event = { .event = MW_UFFD_EVENT_UNMAP, .start = start, .end = end };
+    struct mw_watch_event event;
 
+    if (!s->watchers)
+        return;
+    event = (struct mw_watch_event){ .event = MW_UFFD_EVENT_UNMAP, .start = start, .end = end };
     for (const struct mw_watcher *w = s->watchers; w; w = w->next)
         if ((w->features & MW_UFFD_FEATURE_EVENT_UNMAP) && watches(s, w, start, end))
             tell(s, w, MW_UFFD_FEATURE_EVENT_UNMAP, &event);

@@ -21,16 +21,22 @@ static uint64_t pages_of(const struct mw_space *s, const struct mw_vma *v)
     return to_pages(s, v->end - v->start);
 }
 
-/* Cuts the VMA at `c`, which spans `at`; `c` is void then. */
-static void split(struct mw_space *s, struct cursor c, uint64_t at)
+/* The VMA at `c` becomes several. */
+static void split(struct mw_space *s, struct cursor c, const struct mw_vma *piece, uint32_t pieces)
 {
-    struct mw_vma lower = *tree_at(c), upper = part(&lower, at, lower.end);
+    for (uint32_t i = 1; i < pieces; i++) {
+        pmap_cut(&s->pmap, piece[i].start);
+        object_map(piece[i].object);
+    }
+    tree_split(&s->tree, c, piece, pieces);
+}
 
-    pmap_cut(&s->pmap, at);
-    lower.end = at;
-    object_map(upper.object);
-    tree_insert_after(&s->tree, c, &upper); /* first: so no gap is ever seen between them */
-    tree_set(tree_find(&s->tree, lower.start), &lower);
+/* The VMA at `c` becomes two. */
+static void split_at(struct mw_space *s, struct cursor c, uint64_t at)
+{
+    const struct mw_vma *v = tree_at(c), piece[] = { part(v, v->start, at), part(v, at, v->end) };
+
+    split(s, c, piece, 2);
 }
 
 void edit_split(struct mw_space *s, uint64_t at)
@@ -38,45 +44,56 @@ void edit_split(struct mw_space *s, uint64_t at)
     struct cursor c = tree_find(&s->tree, at);
 
     if (c.leaf && tree_at(c)->start < at)
-        split(s, c, at);
+        split_at(s, c, at);
+}
+
+/* Takes [start, end) off one side of the VMA at `c`, or out of its middle; something of it stays. */
+static void trim(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end)
+{
+    struct mw_vma v = *tree_at(c), lower = part(&v, v.start, start), upper = part(&v, end, v.end);
+
+    account_sub(s, v.flags, to_pages(s, end - start));
+    if (start > v.start)
+        pmap_cut(&s->pmap, start);
+    if (end == v.end) {
+        tree_set(c, &lower);
+    } else if (start > v.start) {
+        pmap_cut(&s->pmap, end);
+        object_map(upper.object);
+        c = tree_insert_after(&s->tree, c, &upper);
+        tree_set(tree_prev(&s->tree, c), &lower);
+    } else {
+        pmap_cut(&s->pmap, end);
+        tree_set(c, &upper);
+    }
 }
 
 void edit_remove(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    struct cursor first;
+    struct cursor c = tree_find(&s->tree, start), last;
+    const struct mw_vma *v = tree_at(c);
 
-    edit_split(s, start);
-    edit_split(s, end);
-    first = tree_find(&s->tree, start);
-    for (struct cursor c = first; c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
-        const struct mw_vma *v = tree_at(c);
+    if (v && v->start < start) {
+        bool spans = v->end >= end;
 
+        trim(s, c, start, min_u64(v->end, end));
+        if (spans)
+            return;
+        c = tree_next(c);
+    }
+    for (last = c; (v = tree_at(last)) && v->end <= end; last = tree_next(last)) {
         account_sub(s, v->flags, pages_of(s, v));
         object_unmap(v->object);
     }
-    tree_cut(&s->tree, first, end);
+    if (v && v->start < end)
+        trim(s, last, v->start, end);
+    tree_cut(&s->tree, c, end);
 }
 
-/* The VMAs around [start, end): the one before and the one after, copied; false: none. */
+/* The VMAs right before and right after; NULL: none. Valid until the tree changes. */
 struct around {
-    struct mw_vma prev, next;
-    bool has_prev, has_next;
+    const struct mw_vma *prev, *next;
 };
-
-static struct around look_around(struct cursor prev, struct cursor next)
-{
-    struct around a = { 0 };
-
-    if (prev.leaf) {
-        a.prev = *tree_at(prev);
-        a.has_prev = true;
-    }
-    if (next.leaf) {
-        a.next = *tree_at(next);
-        a.has_next = true;
-    }
-    return a;
-}
 
 /* Which neighbours `v` becomes one with: the lower one is asked first. Of a segment no mapping is lost by it. */
 struct verdict {
@@ -88,9 +105,9 @@ static struct verdict judge(const struct mw_space *s, const struct around *a,
 {
     struct verdict m;
 
-    m.below = a->has_prev && merge_below(s, &a->prev, v, MERGE_PLACED);
-    m.above = a->has_next && merge_above(s, v, &a->next, MERGE_PLACED) &&
-              (!m.below || (!is_segment(v) && merge_across(&a->prev, &a->next)));
+    m.below = merge_below(s, a->prev, v, MERGE_PLACED);
+    m.above = merge_above(s, v, a->next, MERGE_PLACED) &&
+              (!m.below || (!is_segment(v) && merge_across(a->prev, a->next)));
     return m;
 }
 
@@ -101,10 +118,10 @@ static struct verdict judge_above(const struct mw_space *s, const struct around 
     struct mw_vma both = *v;
     struct verdict m;
 
-    m.above = a->has_next && merge_above(s, v, &a->next, MERGE_PLACED);
+    m.above = merge_above(s, v, a->next, MERGE_PLACED);
     if (m.above)
-        both.anon = a->next.anon;
-    m.below = a->has_prev && merge_below(s, &a->prev, &both, MERGE_PLACED);
+        both.anon = a->next->anon;
+    m.below = merge_below(s, a->prev, &both, MERGE_PLACED);
     return m;
 }
 
@@ -114,13 +131,13 @@ static struct mw_vma joined(const struct around *a, struct verdict m, const stru
     struct mw_vma r = *v;
 
     if (m.below) {
-        r.start = a->prev.start;
-        r.offset = a->prev.offset;
-        r.anon = a->prev.anon ? a->prev.anon : r.anon;
+        r.start = a->prev->start;
+        r.offset = a->prev->offset;
+        r.anon = a->prev->anon ? a->prev->anon : r.anon;
     }
     if (m.above) {
-        r.end = a->next.end;
-        r.anon = r.anon ? r.anon : a->next.anon;
+        r.end = a->next->end;
+        r.anon = r.anon ? r.anon : a->next->anon;
     }
     return r;
 }
@@ -134,12 +151,13 @@ void edit_add(struct mw_space *s, const struct mw_vma *v)
 
 struct cursor edit_append(struct mw_space *s, struct cursor prev, const struct mw_vma *v)
 {
-    struct around a = look_around(prev, (struct cursor){ NULL, 0 });
+    struct around a = { tree_at(prev), NULL };
     struct verdict m = judge(s, &a, v);
-    struct mw_vma r = joined(&a, m, v);
 
     account_add(s, v->flags, pages_of(s, v));
     if (m.below) {
+        struct mw_vma r = joined(&a, m, v);
+
         tree_set(prev, &r);
         return prev;
     }
@@ -149,29 +167,29 @@ struct cursor edit_append(struct mw_space *s, struct cursor prev, const struct m
 
 static bool contains(const struct mw_vma *v, uint64_t addr)
 {
-    return v->start <= addr && addr < v->end;
+    return v && v->start <= addr && addr < v->end;
 }
 
 static void insert(struct mw_space *s, const struct mw_vma *v, uint64_t apart, bool above_first)
 {
     struct cursor next = tree_find(&s->tree, v->start), prev = tree_prev(&s->tree, next);
-    struct around a = look_around(prev, next);
+    struct around a = { tree_at(prev), tree_at(next) };
     struct verdict m;
     struct mw_vma r;
 
-    a.has_prev = a.has_prev && !contains(&a.prev, apart);
-    a.has_next = a.has_next && !contains(&a.next, apart);
+    a.prev = contains(a.prev, apart) ? NULL : a.prev;
+    a.next = contains(a.next, apart) ? NULL : a.next;
     m = above_first ? judge_above(s, &a, v) : judge(s, &a, v);
-    r = joined(&a, m, v);
+    account_add(s, v->flags, pages_of(s, v));
     if (!m.below && !m.above) {
-        edit_add(s, v);
+        object_map(v->object);
+        tree_insert_before(&s->tree, next, v);
         return;
     }
-    account_add(s, v->flags, pages_of(s, v));
+    r = joined(&a, m, v);
     if (m.below && m.above) {
-        object_unmap(a.next.object);
-        tree_remove(&s->tree, next);
-        prev = tree_find(&s->tree, a.prev.start);
+        object_unmap(a.next->object);
+        prev = tree_prev(&s->tree, tree_remove(&s->tree, next));
     }
     tree_set(m.below ? prev : next, &r);
 }
@@ -196,6 +214,7 @@ static void modify_merged(struct mw_space *s, struct cursor c, const struct arou
                           struct verdict m, const struct mw_vma *v, const struct mw_vma *changed)
 {
     struct mw_vma r = joined(a, m, changed);
+    uint32_t gone = m.below + m.above;
 
     pmap_cut(&s->pmap, changed->start);
     pmap_cut(&s->pmap, changed->end);
@@ -204,47 +223,50 @@ static void modify_merged(struct mw_space *s, struct cursor c, const struct arou
         struct mw_vma rest = m.below ? part(v, changed->end, v->end)
                                      : part(v, v->start, changed->start);
 
+        tree_set(m.below ? tree_prev(&s->tree, c) : tree_next(c), &r); /* first: no gap is ever seen */
         tree_set(c, &rest);
-    } else {
-        object_unmap(v->object);
-        c = tree_remove(&s->tree, c);
-        if (m.below && m.above) {
-            object_unmap(a->next.object);
-            tree_remove(&s->tree, c);
-        }
+        return;
     }
-    c = tree_find(&s->tree, m.below ? a->prev.start : a->next.start);
-    tree_set(c, &r);
+    if (m.below)
+        c = tree_prev(&s->tree, c);
+    for (uint32_t i = 0; i < gone; i++) /* theirs is the same object */
+        object_unmap(v->object);
+    tree_join(&s->tree, c, &r, gone + 1);
 }
 
 /* What does not merge is cut out of `v`, at `c`, by cuts that max_map_count may forbid. */
 static bool modify_cut_out(struct mw_space *s, struct cursor c, const struct mw_vma *v,
                            const struct mw_vma *changed, bool limited)
 {
-    uint64_t most = limited ? s->cfg.max_map_count : UINT64_MAX;
+    bool below = v->start < changed->start, above = changed->end < v->end;
+    uint64_t room = limited ? sub_floor(s->cfg.max_map_count, s->tree.count) : UINT64_MAX;
+    struct mw_vma piece[3];
+    uint32_t n = 0;
 
-    if (changed->start > v->start) {
-        if (s->tree.count >= most)
-            return false;
-        split(s, c, changed->start);
-        c = tree_find(&s->tree, changed->start);
+    if (room < (uint64_t)below + above) {
+        if (room) /* Linux has made the first cut by then */
+            split_at(s, c, changed->start);
+        return false;
     }
-    if (changed->end < v->end) {
-        if (s->tree.count >= most)
-            return false;
-        split(s, c, changed->end);
-        c = tree_find(&s->tree, changed->start);
+    if (!below && !above) {
+        tree_set(c, changed);
+        return true;
     }
-    tree_set(c, changed);
+    if (below)
+        piece[n++] = part(v, v->start, changed->start);
+    piece[n++] = *changed;
+    if (above)
+        piece[n++] = part(v, changed->end, v->end);
+    split(s, c, piece, n);
     return true;
 }
 
-bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
+bool edit_modify_at(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t flags,
+                    bool limited)
 {
-    struct cursor c = tree_find(&s->tree, start), none = { 0 };
     struct mw_vma v = *tree_at(c), changed = part(&v, start, end);
-    struct around a = look_around(start == v.start ? tree_prev(&s->tree, c) : none,
-                                  end == v.end ? tree_next(c) : none);
+    struct around a = { start == v.start ? tree_at(tree_prev(&s->tree, c)) : NULL,
+                        end == v.end ? tree_at(tree_next(c)) : NULL };
     struct verdict m;
 
     changed.flags = flags;
@@ -256,6 +278,11 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
     account_sub(s, v.flags, pages_of(s, &changed));
     account_add(s, flags, pages_of(s, &changed));
     return true;
+}
+
+bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
+{
+    return edit_modify_at(s, tree_find(&s->tree, start), start, end, flags, limited);
 }
 
 void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)

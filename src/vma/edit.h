@@ -10,7 +10,7 @@
 #include "vma/space.h"
 
 /* Insertions that each may need. */
-enum { EDIT_SPLIT = 1, EDIT_REMOVE = 2, EDIT_INSERT = 1, EDIT_MODIFY = 2 };
+enum { EDIT_SPLIT = 1, EDIT_REMOVE = 1, EDIT_INSERT = 1, EDIT_MODIFY = 2 };
 
 /*
  *     [ v              )   ->   [ v     )[ upper  )
@@ -44,6 +44,10 @@ void edit_insert_new(struct mw_space *s, const struct mw_vma *v);
  * cuts may then have been made, as on Linux.
  */
 bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited);
+
+/* The same where the place of that VMA is known. */
+bool edit_modify_at(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t flags,
+                    bool limited);
 
 /* Extends the VMA that ends at `end` to `new_end`, over nothing; merges with the next if `merge`. */
 void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge);

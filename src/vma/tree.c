@@ -765,10 +765,8 @@ static struct cursor insert_at(struct tree *t, struct cursor c, const struct mw_
     return (struct cursor){ r.node, r.at };
 }
 
-struct cursor tree_insert(struct tree *t, const struct mw_vma *v)
+struct cursor tree_insert_before(struct tree *t, struct cursor c, const struct mw_vma *v)
 {
-    struct cursor c;
-
     if (!t->root) {
         t->count = 1;
         t->root = node_take(t, 0);
@@ -777,12 +775,16 @@ struct cursor tree_insert(struct tree *t, const struct mw_vma *v)
         t->root->u.vma[0] = *v;
         return (struct cursor){ t->root, 0 };
     }
-    c = tree_find(t, v->start);
     if (!c.leaf) {
         c = tree_last(t);
         c.slot++;
     }
     return insert_at(t, c, v);
+}
+
+struct cursor tree_insert(struct tree *t, const struct mw_vma *v)
+{
+    return tree_insert_before(t, tree_find(t, v->start), v);
 }
 
 struct cursor tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v)
@@ -791,10 +793,34 @@ struct cursor tree_insert_after(struct tree *t, struct cursor c, const struct mw
     return insert_at(t, c, v);
 }
 
+/* As long as the leaf has room, nobody above sees more than that it has more entries. */
+void tree_split(struct tree *t, struct cursor c, const struct mw_vma *v, uint32_t pieces)
+{
+    struct node *n = c.leaf;
+    uint32_t more = pieces - 1;
+
+    if (n->count + more > LEAF_MAX) {
+        for (uint32_t i = more; i > 0; i--) /* the VMA itself last: no gap is ever seen between them */
+            c = tree_prev(t, tree_insert_after(t, c, &v[i]));
+        tree_set(c, v);
+        return;
+    }
+    note_run(t, (struct cursor){ n, c.slot + 1 }, v[more].start);
+    node_copy(n, c.slot + pieces, n, c.slot + 1, n->count - c.slot - 1);
+    memcpy(n->u.vma + c.slot, v, pieces * sizeof *v);
+    n->count = (uint16_t)(n->count + more);
+    t->count += more;
+    fill_changed(n);
+}
+
 void tree_set(struct cursor c, const struct mw_vma *v)
 {
-    c.leaf->u.vma[c.slot] = *v;
-    leaf_changed(c.leaf, c.slot);
+    struct mw_vma *old = &c.leaf->u.vma[c.slot];
+    bool moved = old->start != v->start || old->end != v->end;
+
+    *old = *v;
+    if (moved)
+        leaf_changed(c.leaf, c.slot);
 }
 
 /* ---- removal ------------------------------------------------------------------ */
@@ -939,6 +965,25 @@ struct cursor tree_remove(struct tree *t, struct cursor c)
     if (c.slot < c.leaf->count)
         return c;
     return (struct cursor){ c.leaf->next, 0 };
+}
+
+void tree_join(struct tree *t, struct cursor c, const struct mw_vma *v, uint32_t pieces)
+{
+    struct node *n = c.leaf;
+    uint32_t less = pieces - 1;
+
+    if (c.slot + pieces > n->count) {
+        tree_cut(t, tree_next(c), v->end);
+        tree_set(tree_find(t, v->start), v);
+        return;
+    }
+    n->u.vma[c.slot] = *v;
+    node_copy(n, c.slot + 1, n, c.slot + pieces, n->count - c.slot - pieces);
+    n->count = (uint16_t)(n->count - less);
+    t->count -= less;
+    fill_changed(n);
+    if (n->count < node_min(n) || can_join(n))
+        node_shrunk(t, n);
 }
 
 /* Gives up `n` and all below it. */

@@ -72,8 +72,17 @@ struct cursor tree_prev(const struct tree *t, struct cursor c);
 /* Adds a VMA that overlaps none. Needs a reserved insertion. Returns its place. */
 struct cursor tree_insert(struct tree *t, const struct mw_vma *v);
 
+/* The same, right before the one at `c`, or behind the last. */
+struct cursor tree_insert_before(struct tree *t, struct cursor c, const struct mw_vma *v);
+
 /* The same, right behind the one at `c`. */
 struct cursor tree_insert_after(struct tree *t, struct cursor c, const struct mw_vma *v);
+
+/* Puts `pieces` (2 or 3) in the place of the VMA at `c`: they cover what it covers. Needs an insertion for each but one. */
+void tree_split(struct tree *t, struct cursor c, const struct mw_vma *v, uint32_t pieces);
+
+/* Puts `v` in the place of so many VMAs, the first of them at `c`: it covers what they cover. */
+void tree_join(struct tree *t, struct cursor c, const struct mw_vma *v, uint32_t pieces);
 
 /* Replaces the VMA at `c`; its place in the order stays. `c` stays valid. */
 void tree_set(struct cursor c, const struct mw_vma *v);

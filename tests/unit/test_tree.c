@@ -165,6 +165,43 @@ static void cut_some(struct tree *t)
     compare_all(t);
 }
 
+/* one becomes two or three, of a page each but the last */
+static void split_some(struct tree *t)
+{
+    struct mw_vma v[3];
+    size_t i = count ? next_random() % count : 0;
+    uint64_t pages = count ? (naive[i].end - naive[i].start) / 4096 : 0;
+    uint32_t n = pages < 3 ? 2 : 2 + next_random() % 2;
+    if (pages < 2)
+        return;
+    for (uint32_t k = 0; k < n; k++) {
+        v[k] = naive[i];
+        v[k].start += k * 4096;
+        v[k].end = k + 1 < n ? v[k].start + 4096 : naive[i].end;
+        v[k].anon = next_random();
+    }
+    assert_true(tree_reserve(t, n - 1));
+    tree_split(t, tree_find(t, naive[i].start), v, n);
+    naive_remove(i);
+    for (uint32_t k = 0; k < n; k++)
+        naive_insert(&v[k]);
+}
+
+/* and two or three become one, with what may lie between them */
+static void join_some(struct tree *t)
+{
+    uint32_t n = 2 + next_random() % 2;
+    if (count < n)
+        return;
+    size_t i = next_random() % (count - n + 1);
+    struct mw_vma v = naive[i];
+    v.end = naive[i + n - 1].end;
+    tree_join(t, tree_find(t, v.start), &v, n);
+    for (uint32_t k = 1; k < n; k++)
+        naive_remove(i + 1);
+    naive[i] = v;
+}
+
 static void change_some(struct tree *t)
 {
     if (count == 0)
@@ -199,6 +236,10 @@ static void random_changes(uint64_t seed, int steps, int insert_share)
             remove_some(&t);
         else if (dice == 90)
             cut_some(&t);
+        else if (dice < 94)
+            split_some(&t);
+        else if (dice == 94)
+            join_some(&t);
         else
             change_some(&t);
         compare_search(&t);
