@@ -21,6 +21,7 @@
 #define EXTENSIONS (MW_MREMAP_MIRROR | MW_MREMAP_RELOCATE | MW_MREMAP_STRICT)
 #define LOCKS (MW_VM_LOCKED | MW_VM_LOCKONFAULT)
 #define MUST_NOT_GROW (MW_VM_DONTEXPAND | MW_VM_PFNMAP)
+#define SPARE_MAPS 3 /* mappings that a move may need for a moment */
 
 enum action {
     STAY,   /* nothing to do */
@@ -36,7 +37,7 @@ struct remap {
     struct mw_vma v;        /* the mapping at `old` */
     /* the plan */
     enum action action;
-    bool clear_dest;        /* unmap [new, new + new_size) first, */
+    bool clear_dest;        /* something is in the way: unmap [new, new + new_size) first, */
     bool cut_tail;          /*   then [old + new_size, old + old_size), */
     int late;               /*   and then fail with this, if not 0 */
     bool refused;           /* what failed is the unmapping of a range */
@@ -354,7 +355,7 @@ static int decide_dest(const struct mw_space *s, struct remap *r, const struct a
     if (at < 0)
         return (int)at;
     r->new = (uint64_t)at;
-    if (s->tree.count + 3 >= s->cfg.max_map_count)
+    if (s->tree.count + SPARE_MAPS >= s->cfg.max_map_count)
         return why_amount(why, WHY_mremap_count, s->tree.count, s->cfg.max_map_count);
     return charge(s, r, to_charge(s, r), why);
 }
@@ -398,7 +399,7 @@ static int decide_fixed(const struct mw_space *s, struct remap *r, struct mw_why
     err = decide_unmap(s, r, r->new, r->new + r->new_size, &gone, why);
     if (err)
         return err;
-    r->clear_dest = true;
+    r->clear_dest = gone.pages;
     r->late = decide_late(s, r, &gone, why);
     return 0;
 }
@@ -740,7 +741,7 @@ static uint64_t moves_as_row(const struct mw_space *s, const struct remap *all)
 
     if (leaves_behind(all) || (all->flags & MW_MREMAP_RELOCATE) || (there && there->start < new_end) ||
         new_end == all->old || end == all->new || all->new < s->cfg.min_addr ||
-        s->tree.count + 2 + 3 >= s->cfg.max_map_count || account_commit(s, 0, NULL))
+        s->tree.count + 2 * EDIT_SPLIT + SPARE_MAPS >= s->cfg.max_map_count || account_commit(s, 0, NULL))
         return 0;
     for (struct cursor c = tree_find(&s->tree, all->old); c.leaf && tree_at(c)->start < end; c = tree_next(c)) {
         const struct mw_vma *v = tree_at(c);
