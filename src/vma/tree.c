@@ -35,10 +35,10 @@ struct node {
     union {
         struct mw_vma vma[LEAF_MAX];
         struct {
-            uint64_t lo[INNER_MAX];  /* where the child's first VMA starts */
-            uint64_t hi[INNER_MAX];  /* where its last VMA ends */
-            uint64_t gap[INNER_MAX]; /* at least the largest gap between its VMAs */
+            uint64_t hi[INNER_MAX];  /* where the child's last VMA ends */
             struct node *child[INNER_MAX];
+            uint64_t lo[INNER_MAX];  /* where its first VMA starts */
+            uint64_t gap[INNER_MAX]; /* at least the largest gap between its VMAs */
             uint8_t fill[INNER_MAX]; /* its count, so that a look at neighbours does not touch them */
         } in;
     } u;
@@ -367,35 +367,36 @@ static uint32_t inner_search(const struct node *n, uint64_t addr)
     return i;
 }
 
+/* Halves without a branch: which way a search goes is not foretold, and what it reads has been asked for. */
 static uint32_t leaf_search(const struct node *n, uint64_t addr)
 {
-    uint32_t low = 0, high = n->count;
+    const struct mw_vma *v = n->u.vma;
+    uint32_t left = n->count;
 
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-
-        if (n->u.vma[mid].end <= addr)
-            low = mid + 1;
-        else
-            high = mid;
+    for (uint32_t half; left > 1; left -= half) {
+        half = left / 2;
+        v += v[half - 1].end <= addr ? half : 0;
     }
-    return low;
+    return (uint32_t)(v - n->u.vma) + (v->end <= addr);
 }
 
-/* Asks for all of a node at once: what is far from the cache is then waited for once. */
-static void fetch(const struct node *n)
-{
+/* What a search reads of an inner node: what comes first in it. */
+enum { INNER_SEARCHED = offsetof(struct node, u.in.lo) };
+
+/*
+ * Asks for all that a call will read of a node at once, so that what is far
+ * from the cache is waited for once. Inlined by force: gcc drops a call of what
+ * does nothing but this.
+ */
 #if defined(__GNUC__)
-    for (size_t i = 0; i < sizeof *n; i += 4 * 64) {
+__attribute__((always_inline)) static inline void fetch(const struct node *n, bool leaf)
+{
+    for (size_t i = 0; i < (leaf ? sizeof *n : INNER_SEARCHED); i += 64)
         __builtin_prefetch((const char *)n + i);
-        __builtin_prefetch((const char *)n + i + 64);
-        __builtin_prefetch((const char *)n + i + 128);
-        __builtin_prefetch((const char *)n + i + 192);
-    }
-#else
-    (void)n;
-#endif
 }
+#else
+static void fetch(const struct node *n, bool leaf) { (void)n, (void)leaf; }
+#endif
 
 /* The leaf with the first VMA that ends above `addr`; NULL: none. */
 static struct node *find_leaf(const struct tree *t, uint64_t addr)
@@ -404,21 +405,23 @@ static struct node *find_leaf(const struct tree *t, uint64_t addr)
 
     while (n && n->level) {
         uint32_t i = inner_search(n, addr);
+        struct node *child;
 
         if (i == n->count)
             return NULL;
-        n = n->u.in.child[i];
+        child = n->u.in.child[i];
         if (t->height > NEAR)
-            fetch(n);
+            fetch(child, n->level == 1);
+        n = child;
     }
     return n;
 }
 
 struct cursor tree_find(const struct tree *t, uint64_t addr)
 {
-    struct tree *hinted = (struct tree *)(uintptr_t)t; /* a search changes its hint alone */
+    struct tree *hinted = (struct tree *)(uintptr_t)t; /* a search changes its hints alone */
     struct node *n = atomic_load_explicit(&hinted->hint, memory_order_relaxed);
-    uint32_t i;
+    uint32_t i = atomic_load_explicit(&hinted->hint_slot, memory_order_relaxed);
 
     if (!n || addr < n->u.vma[0].start || addr >= n->u.vma[n->count - 1].end) {
         n = find_leaf(t, addr);
@@ -426,7 +429,10 @@ struct cursor tree_find(const struct tree *t, uint64_t addr)
             return (struct cursor){ NULL, 0 };
         atomic_store_explicit(&hinted->hint, n, memory_order_relaxed);
     }
-    i = leaf_search(n, addr);
+    if (i >= n->count || n->u.vma[i].end <= addr || (i && n->u.vma[i - 1].end > addr)) {
+        i = leaf_search(n, addr);
+        atomic_store_explicit(&hinted->hint_slot, i, memory_order_relaxed);
+    }
     return i < n->count ? (struct cursor){ n, i } : (struct cursor){ NULL, 0 };
 }
 

@@ -29,6 +29,7 @@ struct tree {
     int32_t run;         /* insertions on end, each right behind the one before; negative: before it */
     const struct mw_port *port;
     _Atomic(struct node *) hint; /* the leaf of the last hit, or NULL */
+    _Atomic(uint32_t) hint_slot; /* which of it, or what has become of that */
 };
 
 /* A place in the tree. Void after an insertion or removal, except as said there. */
