@@ -4,8 +4,9 @@
  *
  * Nodes stay well filled: a full one first shares with a neighbour, then three
  * full ones become four; four become three when that leaves a little room. A run
- * of insertions side by side leaves full nodes behind. Every node holds a quarter
- * of what it can, but for the root and the first and the last of a level.
+ * of insertions side by side leaves nodes behind that are full but for a little.
+ * Every node holds a quarter of what it can, but for the root and the first and
+ * the last of a level.
  */
 #include "vma/tree.h"
 
@@ -564,18 +565,21 @@ struct room {
     bool grown; /* the last of them is new and hangs nowhere yet */
 };
 
-/* The place that is entry `at` of all in the row; where two nodes meet, the lower one's if it has room. */
-static void room_in(struct room *r, uint32_t at)
+/* The place that is entry `at` of all in the row; where two nodes meet, the lower one's if it holds less than `most`. */
+static void room_in(struct room *r, uint32_t at, uint32_t most)
 {
     uint32_t i = 0;
 
-    while (at > r->row[i]->count || (at == r->row[i]->count && at == node_max(r->row[i])))
+    while (i + 1 < r->nodes && at >= r->row[i]->count && (at > r->row[i]->count || at >= most))
         at -= r->row[i++]->count;
     r->node = r->row[i];
     r->at = at;
 }
 
-static bool is_roomy(const struct node *n) { return n && n->count + node_slack(n) <= node_max(n); }
+/* What a run leaves full: but for a little, so that what is cut there later finds room in its node. */
+static uint32_t run_max(const struct node *n) { return node_max(n) - node_slack(n); }
+
+static bool is_roomy(const struct node *n, uint32_t most) { return n && n->count + node_slack(n) <= most; }
 
 /* Is nothing on its level below `n` (above it)? */
 static bool is_first(struct node *n)
@@ -597,13 +601,14 @@ static bool room_shared(struct room *r, struct node *left, struct node *n, struc
                         int32_t run)
 {
     uint32_t most = node_max(n) - node_min(n), room, passed;
-    bool to_left = is_roomy(left) &&
-                   (run > 0 || !is_roomy(right) || (run == 0 && left->count <= right->count));
+    uint32_t full = run ? run_max(n) : node_max(n);
+    bool to_left = is_roomy(left, full) &&
+                   (run > 0 || !is_roomy(right, full) || (run == 0 && left->count <= right->count));
     struct node *to = to_left ? left : right;
 
-    if (!is_roomy(to))
+    if (!is_roomy(to, full))
         return false;
-    room = node_max(n) - to->count;
+    room = full - to->count;
     passed = (uint32_t)min_u64(most, to_left ? r->at : n->count - r->at);
     r->nodes = 2;
     if (to_left) {
@@ -616,7 +621,7 @@ static bool room_shared(struct room *r, struct node *left, struct node *n, struc
         r->row[1] = right;
         pour_right(n, right, run < 0 ? (uint32_t)min_u64(room, passed) : room / 2);
     }
-    room_in(r, r->at);
+    room_in(r, r->at, full);
     return true;
 }
 
@@ -629,7 +634,7 @@ static void room_cut(struct room *r, struct node *n)
     r->row[0] = n;
     r->nodes = 2;
     pour_right(n, r->row[1], n->count - (uint32_t)cut);
-    room_in(r, r->at);
+    room_in(r, r->at, run_max(n));
 }
 
 /* A full node and those around it become one more. */
@@ -649,7 +654,7 @@ static void room_spread(struct room *r, struct node *n)
     r->row[nodes++] = fresh;
     r->nodes = nodes;
     gather_right(r->row, nodes, row_sum(r->row, nodes) / nodes);
-    room_in(r, at);
+    room_in(r, at, node_max(n));
 }
 
 /* Room for an entry before entry `at` of `n`. */
@@ -657,9 +662,10 @@ static struct room make_room(struct tree *t, struct node *n, uint32_t at)
 {
     struct room r = { .node = n, .at = at };
     int32_t run = t->run >= RUN ? 1 : t->run <= -RUN ? -1 : 0;
+    uint32_t passed = run > 0 ? at : run < 0 ? n->count - at : 0;
     struct node *left = NULL, *right = NULL;
 
-    if (n->count < node_max(n))
+    if (n->count < node_max(n) && passed < run_max(n)) /* (what a run has passed is full before the node is) */
         return r;
     if (n->parent) {
         uint32_t i = slot_of(n);
