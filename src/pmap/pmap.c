@@ -895,15 +895,25 @@ static void move_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, uin
     pm->pool->moved++;
 }
 
+/* How many of the `count` entries from `e` on are in use, of the `used` that their table has. */
+static uint32_t count_used(const struct pmap *pm, const pte_t *e, uint32_t count, uint32_t used)
+{
+    uint32_t found = 0;
+
+    if (used == entry_count(pm))
+        return count;
+    for (uint32_t i = 0; i < count && found < used; i++)
+        found += e[i] != 0;
+    return found;
+}
+
 /* Entries of pages that go from one table to one other; those between them are empty in both. */
 static void move_run(struct pmap *pm, frame_t n, uint32_t first, uint32_t count, uint64_t to)
 {
     pte_t *e = table(pm, n) + first;
-    uint32_t moved = 0;
+    uint32_t moved = count_used(pm, e, count, *in_use(pm, n));
     frame_t m;
 
-    for (uint32_t i = 0; i < count; i++)
-        moved += e[i] != 0;
     if (!moved)
         return;
     m = table_make(pm, to, 1);
@@ -921,6 +931,34 @@ static void move_pages(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, ui
         run = min_u64((end - va) >> shift, entries - entry_index(pm, to, 1));
         move_run(pm, n, entry_index(pm, va, 1), (uint32_t)run, to);
     }
+}
+
+/*
+ * A whole table of pages that goes to where it spans two: its first entries
+ * into the table there, while the others slide down in their own, which becomes
+ * the next one. False: there is a next one, or a reader may be in this.
+ */
+static bool slide_table(struct pmap *pm, frame_t n, pte_t *e, uint64_t to)
+{
+    frame_t m = pte_frame(pm, *e);
+    uint32_t rest = entry_index(pm, to, 1), first = entry_count(pm) - rest;
+    uint64_t next = to + ((uint64_t)first << entry_shift(pm, 1));
+    pte_t *t = table(pm, m);
+
+    if (pm->frames->readers || !pmap_is_vacant(pm, next))
+        return false;
+    move_run(pm, m, 0, first, to);
+    if (!*in_use(pm, m)) {
+        unlink_table(pm, n, e);
+        return true;
+    }
+    memmove(t, t + first, rest * sizeof *t);
+    if (first < rest)
+        first = rest; /* what has been moved over is overwritten */
+    memset(t + first, 0, (entry_count(pm) - first) * sizeof *t);
+    pm->pool->moved += *in_use(pm, m);
+    move_entry(pm, n, e, 2, next);
+    return true;
 }
 
 static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,
@@ -942,7 +980,7 @@ static void move_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, 
             move_entry(pm, n, e, level, to);
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
-        } else {
+        } else if (level > 2 || next - va < span || !slide_table(pm, n, e, to)) {
             move_table(pm, pte_frame(pm, *e), level - 1, va, next, to, shared);
             unlink_empty(pm, n, e);
         }

@@ -177,7 +177,8 @@ void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_fla
 /*
  * Moves the entries of [from, from + length) to `to`, where none are. The
  * tables that this needs are reserved first; after that it cannot fail.
- * Whole tables go by one entry write where both addresses are congruent.
+ * Whole tables go by one entry write where both addresses are congruent; else,
+ * without readers, most take their entries along: each is touched once.
  */
 bool pmap_move_reserve(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length);
 void pmap_move(struct pmap *pm, uint64_t from, uint64_t to, uint64_t length);

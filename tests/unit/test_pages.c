@@ -297,6 +297,84 @@ static void large_moves(void **state)
     bench_close(&b);
 }
 
+/* ---- moves by less than a table ---- */
+
+enum { H = 512, SPAN = 6 * H, FAR = 9000 * H }; /* pages: a table's, what moves, and where to */
+
+struct skewed {
+    const char *kind; /* which pages are there */
+    int64_t skew, ragged; /* pages that the destination is off by, and that are missing at the start */
+    bool neighbours, read;
+};
+
+static bool is_there(const char *kind, int64_t i)
+{
+    switch (*kind) {
+    case 'a': return true;
+    case 's': return i % 37 == 3;
+    case 'f': return i % H == 0;
+    case 'l': return i % H == H - 1;
+    case 'e': return i / H % 2;
+    default: return i / 300 % 2;
+    }
+}
+
+static void poke_new(struct bench *b, int64_t page)
+{
+    mw_mmap(b->space, at(b, page), 4096, RW_, FIXED_, NULL, 0, NULL);
+    poke(b, at(b, page), 77);
+}
+
+static void move_skewed(const struct skewed *c)
+{
+    static pte_t before[SPAN], *where[SPAN];
+    const int64_t to = FAR + c->skew + c->ragged, first = FAR + (c->ragged ? 0 : c->skew - 1), last = to + SPAN + 1;
+    const uint64_t bytes = (uint64_t)(SPAN - c->ragged) * 4096;
+    struct mw_reader reader;
+    struct bench b;
+    bench_config(&b, 12, 8192);
+    bench_open(&b);
+    mw_mmap(b.space, at(&b, c->ragged), bytes, RW_, FIXED_, NULL, 0, NULL);
+    for (int64_t i = c->ragged; i < SPAN; i++) {
+        if (is_there(c->kind, i))
+            poke(&b, at(&b, i), (uint32_t)i);
+        where[i] = pmap_find(&b.space->pmap, at(&b, i), NULL);
+        before[i] = where[i] ? *where[i] : 0;
+    }
+    if (c->neighbours) {
+        poke_new(&b, first);
+        poke_new(&b, last);
+    }
+    if (c->read)
+        assert_int_equal(mw_reader_attach(b.space, &reader), 0);
+    assert_int_equal(mw_mremap(b.space, at(&b, c->ragged), bytes, bytes, FIX_, at(&b, to), NULL), at(&b, to));
+    for (int64_t i = c->ragged; i < SPAN; i++) {
+        const pte_t *e = pmap_find(&b.space->pmap, at(&b, to + i - c->ragged), NULL);
+        if ((e ? *e : 0) != before[i] || pmap_find(&b.space->pmap, at(&b, i), NULL))
+            fail_msg("%s, skew %d: page %d", c->kind, (int)c->skew, (int)i);
+        if (c->read && where[i] && *where[i]) /* somebody who still looks there */
+            fail_msg("%s, skew %d: page %d is another's", c->kind, (int)c->skew, (int)i);
+    }
+    if (c->read)
+        mw_reader_detach(&reader);
+    if (c->neighbours) {
+        assert_int_equal(peek(&b, at(&b, first)), 77);
+        assert_int_equal(peek(&b, at(&b, last)), 77);
+    }
+    assert_int_equal(mw_check(b.space, NULL), 0); /* also: no empty table was kept */
+    bench_close(&b);
+}
+
+/* Each entry arrives, between holes too, and what lies in the same tables stays. */
+static void moves_off_tables(void **state)
+{
+    static const char *const kinds[] = { "all", "some", "first of each", "last of each", "every other table", "runs" };
+    static const int64_t skews[] = { 1, 5, 255, 256, 257, 511 };
+    (void)state;
+    for (size_t k = 0; k < 6 * 6 * 2 * 2; k++)
+        move_skewed(&(struct skewed){ kinds[k % 6], skews[k / 6 % 6], k / 72 ? 100 : 0, k / 36 % 2, k % 5 == 4 });
+}
+
 /* The port hears of stale translations, once a call. */
 static void flushes(void **state)
 {
@@ -405,7 +483,7 @@ int main(void)
         cmocka_unit_test(copies_stop), cmocka_unit_test(bytes), cmocka_unit_test(zero_stays_zero),
         cmocka_unit_test(frames_do_not_leak), cmocka_unit_test(short_file_pages),
         cmocka_unit_test(large_moves), cmocka_unit_test(flushes), cmocka_unit_test(layout_only),
-        cmocka_unit_test(moves_tables),
+        cmocka_unit_test(moves_tables), cmocka_unit_test(moves_off_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
