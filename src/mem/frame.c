@@ -122,23 +122,32 @@ static void give(struct mw_frames *f, frame_t n, enum frame_kind kind)
     }
 }
 
-void frame_release(struct mw_frames *f, frame_t n, enum frame_kind kind)
+/* Somebody may. */
+static void put_off(struct mw_frames *f, frame_t n, enum frame_kind kind)
 {
-    if (!f->readers) {
-        give(f, n, kind);
-        return;
-    }
     f->meta[n].link = f->young.head[kind];
     f->young.head[kind] = n;
     f->young.any = true;
 }
 
+void frame_release(struct mw_frames *f, frame_t n, enum frame_kind kind)
+{
+    if (f->readers)
+        put_off(f, n, kind);
+    else
+        give(f, n, kind);
+}
+
+/* frame_release written out: this is what giving up memory consists of. */
 void frame_put(struct mw_frames *f, frame_t n)
 {
     if (--f->meta[n].refs)
         return;
-    frame_release(f, n, FRAME_PAGE);
     f->free_count++;
+    if (f->readers)
+        put_off(f, n, FRAME_PAGE);
+    else
+        block_give(f, n);
 }
 
 void frame_put_clean(struct mw_frames *f, frame_t n)

@@ -428,20 +428,24 @@ static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, enum
 
 static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, enum zap which)
 {
-    pte_t *t = table(pm, n);
-    uint32_t last = entry_index(pm, end - 1, 1);
+    pte_t *e = table(pm, n) + entry_index(pm, va, 1), *last = table(pm, n) + entry_index(pm, end - 1, 1);
+    uint64_t resident = 0;
+    uint32_t gone = 0;
 
-    for (uint32_t i = entry_index(pm, va, 1); i <= last; i++)
-        if (!pte_used(t[i]) || !zaps(which, t[i])) {
+    for (; e <= last; e++) {
+        if (!pte_used(*e) || (which != ZAP_ALL && !zaps(which, *e)))
             continue;
-        } else if (t[i] & PTE_WP) { /* may leave a mark */
-            zap_entry(pm, n, &t[i], 1, which);
-        } else {
-            pm->pool->resident -= counted(pm, t[i], 1);
-            frame_put(pm->frames, pte_frame(pm, t[i]));
-            pte_set(&t[i], 0);
-            --*in_use(pm, n);
+        if (*e & PTE_WP) { /* may leave a mark */
+            zap_entry(pm, n, e, 1, which);
+            continue;
         }
+        resident += counted(pm, *e, 1);
+        gone++;
+        frame_put(pm->frames, pte_frame(pm, *e));
+        pte_set(e, 0);
+    }
+    pm->pool->resident -= resident;
+    *in_use(pm, n) -= gone;
 }
 
 static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, uint64_t end,

@@ -79,6 +79,7 @@ static enum mw_fault_result object_fault(enum object_result r)
 struct access {
     struct mw_space *s;
     struct cursor c;
+    const struct mw_vma *vma; /* at c */
     uint64_t addr;  /* of the page, huge or not */
     uint64_t exact;
     uint32_t level; /* of the entries that map this VMA's pages */
@@ -86,7 +87,7 @@ struct access {
     bool write;
 };
 
-static const struct mw_vma *vma(const struct access *a) { return tree_at(a->c); }
+static const struct mw_vma *vma(const struct access *a) { return a->vma; }
 
 static uint64_t offset_of(const struct access *a)
 {
@@ -371,10 +372,12 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
     pte_t *entry;
 
     a.c = tree_find(&s->tree, addr);
-    if (!a.c.leaf || vma(&a)->start > addr) {
+    a.vma = tree_at(a.c);
+    if (!a.vma || a.vma->start > addr) {
         if (!stack_grow(s, addr))
             return MW_FAULT_SEGV_MAPERR;
         a.c = tree_find(&s->tree, addr);
+        a.vma = tree_at(a.c);
     }
     if (!allowed(vma(&a)->flags, access))
         return refused(s, &a, addr, access);
