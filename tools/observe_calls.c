@@ -77,11 +77,25 @@ static bool is_below_stack(const struct watched *w, const struct draw_range *ran
 }
 
 /*
+ * Whether a task that has its memory for itself has had no page fault since this was last asked:
+ * then it has written to nothing new. (What others write into its memory by process_vm_writev
+ * and its like is met when a call concerns it.)
+ */
+static bool is_untouched(struct watched *w, const struct task *task)
+{
+    uint64_t faults = task->mm->users == 1 ? procfs_faults(task->tgid) : 0;
+    bool same = faults && faults == w->faults;
+
+    w->faults = faults;
+    return same;
+}
+
+/*
  * Looking at everything before each call also shows in which order mappings
  * were written to first, on which it depends which of them share an identity.
  * In a large space that is done less often.
  */
-static void look_everywhere(struct watched *w)
+static void look_everywhere(struct watched *w, const struct task *task)
 {
     struct mw_stats stats;
 
@@ -91,6 +105,8 @@ static void look_everywhere(struct watched *w)
     }
     mw_stats(watched_space(w), &stats);
     w->unlooked = (uint32_t)(stats.map_count / CHEAP_TO_LOOK_AT);
+    if (w->unlooked && is_untouched(w, task))
+        return;
     touched_everywhere(w->pagemap, watched_space(w), false);
 }
 
@@ -98,8 +114,7 @@ static void look_before(struct watched *w, const struct task *task)
 {
     struct affected affected = affected_by(w, &task->event);
 
-    look_everywhere(w);
-
+    look_everywhere(w, task);
     for (unsigned i = 0; i < 2; i++) {
         const struct draw_range *range = &affected.range[i];
         struct layout kernel = { 0 };

@@ -17,6 +17,7 @@ struct watched {
     uint32_t calls;      /* since the layout was compared */
     uint32_t interval;   /* until it is compared again */
     uint32_t unlooked;   /* calls to go until all mappings are looked at again */
+    uint64_t faults;     /* of the process, when they were last; 0: not known */
     bool stale;          /* the layout must be read anew */
     bool watchers;       /* userfaultfd watches something, or did, ... */
     int watcher_fd;      /* ... registered last by this descriptor */

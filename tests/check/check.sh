@@ -170,6 +170,7 @@ hard() {
     observed daemon "daemon done"
     observed stop "1 forked"
     observed many "all equal"
+    observed order "all equal"
     # natively it may be traced, and is: only the observed run counts
     live "check traceme" 0 "all equal" check --status -- "$PROGRAMS" traceme
     observed shmat "^  shmat +1 +1 "

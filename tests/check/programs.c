@@ -206,15 +206,41 @@ static int stop_and_continue(void)
 
 /* ---- memory ------------------------------------------------------------------------ */
 
-/* Neighbours differ in their rights, so that none merge. */
-static int many_mappings(void)
+/* Neighbours differ in their rights, so that none merge. NULL: refused. */
+static char *map_many(void)
 {
     char *all = map((size_t)MAPPINGS * PAGE, PROT_READ);
 
     for (size_t i = 0; i < MAPPINGS; i += 2)
         if (mprotect(all + i * PAGE, PAGE, PROT_READ | PROT_WRITE) != 0)
-            return 1;
-    return munmap(all, (size_t)MAPPINGS * PAGE);
+            return NULL;
+    return all;
+}
+
+static int many_mappings(void)
+{
+    char *all = map_many();
+
+    return !all || munmap(all, (size_t)MAPPINGS * PAGE) != 0;
+}
+
+/*
+ * Three neighbours are written to, the middle one last: it takes over the identity of the one
+ * above it, and merges with that alone; in the order of addresses all three would be one. The calls
+ * in between change nothing, and are so many that a large space is looked at in time.
+ */
+static int write_in_order(void)
+{
+    static const int order[] = { 0, 2, 1 };
+    char *all = map_many(), *row = all + 1000 * PAGE;
+    int refused = !all || mprotect(row + PAGE, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) != 0;
+
+    for (int i = 0; !refused && i < 3; i++) {
+        row[order[i] * PAGE] = 1;
+        for (int calls = 0; calls < 2 * MAPPINGS / 250; calls++)
+            refused |= mprotect(all + PAGE, PAGE, PROT_READ);
+    }
+    return refused || mprotect(row + PAGE, PAGE, PROT_READ | PROT_WRITE) != 0;
 }
 
 static int failing_calls(void)
@@ -351,6 +377,7 @@ static const struct {
     { "traceme", trace_me },
     { "stop", stop_and_continue },
     { "many", many_mappings },
+    { "order", write_in_order },
     { "failing", failing_calls },
     { "versions", version_dependent },
     { "shmat", shared_memory },

@@ -153,17 +153,34 @@ static uint64_t stat_field(const char *stat, int field)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-static void read_heap(pid_t pid, struct mw_config *config)
+/* "": it can't be read. */
+static void read_stat(pid_t pid, char stat[2048])
 {
-    char name[64], stat[2048];
+    char name[64];
+    size_t n = 0;
 
     snprintf(name, sizeof name, "/proc/%d/stat", pid);
     FILE *in = fopen(name, "re");
-    if (!in)
-        return;
-    size_t n = fread(stat, 1, sizeof stat - 1, in);
-    fclose(in);
+    if (in) {
+        n = fread(stat, 1, 2047, in);
+        fclose(in);
+    }
     stat[n] = '\0';
+}
+
+uint64_t procfs_faults(pid_t pid)
+{
+    char stat[2048];
+
+    read_stat(pid, stat);
+    return stat_field(stat, 10) + stat_field(stat, 12);
+}
+
+static void read_heap(pid_t pid, struct mw_config *config)
+{
+    char stat[2048];
+
+    read_stat(pid, stat);
     uint64_t start_data = stat_field(stat, 45), end_data = stat_field(stat, 46);
     config->data_size = end_data > start_data ? end_data - start_data : 0;
     config->brk_start = stat_field(stat, 47);

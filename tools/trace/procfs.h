@@ -26,6 +26,9 @@ void procfs_system(struct mw_config *config);
 /* Fills in what holds for a process: resource limits, capabilities, the heap. */
 void procfs_process(pid_t pid, struct mw_config *config);
 
+/* How many page faults the threads of a process have had, small and large. 0: can't be read. */
+uint64_t procfs_faults(pid_t pid);
+
 /* MW_CAP_... of a task. */
 uint32_t procfs_caps(pid_t tid);
 

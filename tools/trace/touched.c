@@ -138,7 +138,20 @@ static bool may_be_touched(const struct mw_vma *vma, bool all)
     return all || (vma->flags & MW_VM_WRITE);
 }
 
-/* The mappings in [start, end), all of which may be touched: many are looked at in one call. */
+/*
+ * Whether a scan may run over it on its way to the next one that is looked for: it has few pages,
+ * so that this costs less than a call more.
+ */
+static bool may_be_passed(const struct mw_vma *vma)
+{
+    const uint64_t few = 16 * 4096;
+
+    if (vma->flags & (MW_VM_PFNMAP | MW_VM_HUGETLB))
+        return false;
+    return vma->end - vma->start <= few || (!vma->object && !vma->anon);
+}
+
+/* The mappings in [start, end), which may be touched or passed: many are looked at in one call. */
 static void look_at_row(int pagemap, struct mw_space *space, uint64_t start, uint64_t end)
 {
     enum { MANY = 256 };
@@ -153,7 +166,7 @@ static void look_at_row(int pagemap, struct mw_space *space, uint64_t start, uin
             mw_touch(space, region[i].start, region[i].end);
     }
     for (; no_scan && mw_find_vma(space, start, &vma) && vma.start < end; start = vma.end)
-        if (read_entries(pagemap, vma.start, vma.end))
+        if (may_be_touched(&vma, true) && read_entries(pagemap, vma.start, vma.end))
             mw_touch(space, vma.start, vma.end);
 }
 
@@ -163,10 +176,13 @@ void touched_near(int pagemap, struct mw_space *space, uint64_t start, uint64_t 
 
     while (pagemap >= 0 && mw_find_vma(space, vma.end, &vma) && vma.start <= end) {
         uint64_t first = vma.start, last = first;
-        while (may_be_touched(&vma, all) && vma.start <= end) {
-            last = vma.end;
-            if (!mw_find_vma(space, last, &vma))
+        bool more = true;
+        while (more && vma.start <= end) {
+            if (may_be_touched(&vma, all))
+                last = vma.end;
+            else if (last == first || !may_be_passed(&vma))
                 break;
+            more = mw_find_vma(space, vma.end, &vma);
         }
         look_at_row(pagemap, space, first, last);
     }
