@@ -73,15 +73,10 @@ static void say_flags(struct world *w, char *line)
     say(w, "|%s|", line);
 }
 
-/* What the CPU has, and what the live process is kept from (PR_SET_THP_DISABLE). */
-static bool is_left_out(const char *line)
-{
-    return strncmp(line, "ProtectionKey:", 14) == 0 || strncmp(line, "THPeligible:", 12) == 0;
-}
-
 static bool is_firm(const char *line)
 {
-    static const char *const names[] = { "Size:", "KernelPageSize:", "MMUPageSize:", "Anonymous:" };
+    static const char *const names[] = { "Size:", "KernelPageSize:", "MMUPageSize:", "Anonymous:", "AnonHugePages:",
+                                         "THPeligible:" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(line, names[i], strlen(names[i])) == 0)
             return true;
@@ -103,7 +98,7 @@ static void show(struct world *w, enum mw_proc_face face, bool firm)
                 say_mapping(w, line, firm);
         } else if (in && strncmp(line, "VmFlags:", 8) == 0) {
             say_flags(w, line);
-        } else if (in && !is_left_out(line) && (!firm || is_firm(line))) {
+        } else if (in && strncmp(line, "ProtectionKey:", 14) != 0 && (!firm || is_firm(line))) {
             say(w, "|%s|", line);
         }
     }

@@ -79,6 +79,8 @@ static void count_entry(void *ctx, uint64_t va, pte_t e, uint32_t level, uint32_
     share = (bytes << PSS_SHIFT) / maps;
     count_page(c->sum, e, bytes, maps, share);
     count_kind(c, objects, bytes, share);
+    if (level > 1)
+        c->sum->anon_huge += bytes;
     if (c->v->flags & MW_VM_LOCKED)
         c->sum->pss_locked += share;
 }

@@ -11,6 +11,7 @@ struct count {
     uint64_t pss, pss_dirty, pss_anon, pss_file, pss_shmem, pss_locked;
     uint64_t shared_clean, shared_dirty, private_clean, private_dirty;
     uint64_t referenced, anonymous;
+    uint64_t anon_huge;                 /* of anonymous: transparent huge pages mapped whole */
     uint64_t shared_huge, private_huge; /* hugetlb's, which none of the above counts */
     uint64_t none;                      /* what the engine has nothing of */
 };

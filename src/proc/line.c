@@ -2,6 +2,7 @@
 /* line.c - a mapping in maps and smaps. Rules FACE-1 to FACE-7. */
 #include "proc/line.h"
 
+#include "space/thp.h"
 #include "vma/names.h"
 
 /* Names begin behind this column. */
@@ -149,7 +150,7 @@ static const struct field {
     { "Anonymous:", COUNT(anonymous), false, false, ALWAYS },
     { "KSM:", COUNT(none), false, false, ROW_SMAPS_KSM },
     { "LazyFree:", COUNT(none), false, false, ALWAYS },
-    { "AnonHugePages:", COUNT(none), false, false, ALWAYS },
+    { "AnonHugePages:", COUNT(anon_huge), false, false, ALWAYS },
     { "ShmemPmdMapped:", COUNT(none), false, false, ALWAYS },
     { "FilePmdMapped:", COUNT(none), false, false, ALWAYS },
     { "Shared_Hugetlb:", COUNT(shared_huge), false, false, ALWAYS },
@@ -188,20 +189,6 @@ static void put_counts(const struct face *f, const struct count *sum, bool rollu
             continue;
         put_kb(f->t, d->name, d->is_share ? n >> PSS_SHIFT : n);
     }
-}
-
-/* Would a fault get a transparent huge page somewhere in it? */
-static bool thp_eligible(const struct face *f, const struct mw_vma *v)
-{
-    const uint64_t never = MW_VM_NOHUGEPAGE | MW_VM_HUGETLB | MW_VM_MAYSHARE | MW_VM_MIRRORED |
-                           MW_VM_PFNMAP | MW_VM_IO;
-    uint64_t huge = 1ull << frame_shift_of(f->s->cfg.page_shift, 2);
-
-    if (!(f->s->cfg.options & MW_OPT_THP) || (v->flags & never) || !is_anonymous(v))
-        return false;
-    if (!(v->flags & MW_VM_HUGEPAGE) && !(f->proc->flags & MW_PROC_THP_ALWAYS))
-        return false;
-    return sub_floor(v->end & ~(huge - 1), v->start) >= huge;
 }
 
 /* In the order in which Linux prints them. */
@@ -251,7 +238,7 @@ void face_smaps(const struct face *f, const struct mw_vma *v)
     put_kb(f->t, "KernelPageSize:", vma_page(f->s, v));
     put_kb(f->t, "MMUPageSize:", vma_page(f->s, v));
     put_counts(f, &sum, false);
-    put_field(f->t, "THPeligible:", thp_eligible(f, v));
+    put_field(f->t, "THPeligible:", thp_eligible(f->s, v));
     put_char(f->t, '\n');
     if (f->proc->flags & MW_PROC_KEYS) {
         put_field(f->t, "ProtectionKey:", 0);

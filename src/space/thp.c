@@ -25,18 +25,26 @@ static bool is_kind(const struct mw_vma *v)
 
 static bool is_disabled(const struct mw_space *s) { return s->thp_disable == MW_THP_DISABLE; }
 
+/* In a mode other than never: they come by access to this memory. */
 static bool is_wanted(const struct mw_space *s, const struct mw_vma *v)
 {
     bool advised = v->flags & MW_VM_HUGEPAGE;
 
     if (!(s->cfg.options & MW_OPT_THP) || is_disabled(s) || !is_kind(v))
         return false;
-    return !(v->flags & MW_VM_UFFD) && (advised || (s->cfg.thp == MW_THP_ALWAYS && !s->thp_disable));
+    return advised || (s->cfg.thp == MW_THP_ALWAYS && !s->thp_disable);
 }
 
 static bool holds(const struct mw_vma *v, struct mw_range huge)
 {
     return v->start <= huge.start && huge.end <= v->end;
+}
+
+bool thp_eligible(const struct mw_space *s, const struct mw_vma *v)
+{
+    uint64_t last = v->end & ~(huge_bytes(s) - 1);
+
+    return s->cfg.thp != MW_THP_NEVER && is_wanted(s, v) && last > v->start && last - v->start >= huge_bytes(s);
 }
 
 bool thp_fault(struct mw_space *s, struct cursor c, uint64_t addr, pte_t grant, bool write)
@@ -45,7 +53,7 @@ bool thp_fault(struct mw_space *s, struct cursor c, uint64_t addr, pte_t grant, 
     struct mw_range huge = huge_at(s, addr);
     frame_t n;
 
-    if (!is_wanted(s, v) || !holds(v, huge) || !pmap_is_vacant(&s->pmap, addr))
+    if (!is_wanted(s, v) || (v->flags & MW_VM_UFFD) || !holds(v, huge) || !pmap_is_vacant(&s->pmap, addr))
         return false;
     edit_touch(s, c); /* even to read */
     if (!write)

@@ -9,6 +9,9 @@
 
 #include "space/space.h"
 
+/* Is there room for a huge page in `v` that an access would map, if nobody watched? */
+bool thp_eligible(const struct mw_space *s, const struct mw_vma *v);
+
 /*
  * In a mode other than never: the first access to a page at `addr` of the VMA
  * at `c`, which allows it. Maps a whole huge page, or for reading its zeros. False: a page is the way. Where a

@@ -99,9 +99,9 @@ SCENARIO(face_flags)
     do_mlock2(w, at(20), PAGE, MW_MLOCK_ONFAULT);
     for (int i = 0; i < 8; i++)
         advise(w, 20, 1, advice[i]);
-    mapped(w, 22, 1, RW, MW_MAP_NORESERVE);
-    mapped(w, 24, 1, RW, MW_MAP_GROWSDOWN);
-    mapped(w, 26, 1, RW, MW_MAP_STACK);
+    mapped(w, 22, 1, RW, PRIV | ANON | MW_MAP_NORESERVE);
+    mapped(w, 24, 1, RW, PRIV | ANON | MW_MAP_GROWSDOWN);
+    mapped(w, 26, 1, RW, PRIV | ANON | MW_MAP_STACK);
     shanon(w, 28, 1, RWX);
     smaps(w);
 }
@@ -128,6 +128,35 @@ SCENARIO(face_huge)
     smaps_firm(w);
 }
 
+/* transparent huge pages: whole, shared, cut, of zeros, inaccessible, locked (FACE-6, FACE-7) */
+SCENARIO(face_transparent)
+{
+    transparent(w);
+    anon(w, HUGE_PAGES(0), HUGE_PAGES(5), RW);
+    smaps(w);
+    advise(w, HUGE_PAGES(0), HUGE_PAGES(5), MW_MADV_HUGEPAGE);
+    touch(w, HUGE_PAGES(0), 1);
+    touch(w, HUGE_PAGES(1), 1);
+    touch(w, HUGE_PAGES(2), 1);
+    data(w, HUGE_PAGES(3), 1);
+    smaps(w);
+    advise(w, HUGE_PAGES(1) + 7, 1, MW_MADV_DONTNEED);
+    protect(w, HUGE_PAGES(2), HUGE_PAGES(1), NONE);
+    lock(w, HUGE_PAGES(2), HUGE_PAGES(1));
+    smaps(w);
+    advise(w, HUGE_PAGES(0), HUGE_PAGES(1), MW_MADV_NOHUGEPAGE);
+    shanon(w, HUGE_PAGES(8), HUGE_PAGES(1), RW);
+    advise(w, HUGE_PAGES(8), HUGE_PAGES(1), MW_MADV_HUGEPAGE);
+    mapped(w, HUGE_PAGES(10) + 1, HUGE_PAGES(2) - 2, RW, PRIV | ANON);
+    advise(w, HUGE_PAGES(10) + 1, HUGE_PAGES(2) - 2, MW_MADV_HUGEPAGE);
+    mapped(w, HUGE_PAGES(13), HUGE_PAGES(2), RW, PRIV | ANON | MW_MAP_GROWSDOWN);
+    advise(w, HUGE_PAGES(13), HUGE_PAGES(2), MW_MADV_HUGEPAGE);
+    forked(w);
+    smaps_firm(w);
+    touch(w, HUGE_PAGES(0), 1);
+    smaps_firm(w);
+}
+
 /* status and statm: sizes, and the most that there was (FACE-9, FACE-10) */
 SCENARIO(face_status)
 {
@@ -135,7 +164,7 @@ SCENARIO(face_status)
     sizes(w);
     anon(w, 200000, 1000, RW);
     shanon(w, 300000, 10, RX);
-    mapped(w, 400000, 10, RW, MW_MAP_GROWSDOWN);
+    mapped(w, 400000, 10, RW, PRIV | ANON | MW_MAP_GROWSDOWN);
     lock(w, 200000, 2);
     sizes(w);
     move(w, 200000, 1000, 1000, FIX, 500000);

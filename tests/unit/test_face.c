@@ -321,32 +321,47 @@ static void odd_pages(void **state)
     bench_close(&b);
 }
 
-static bool eligible(struct bench *b, uint32_t flags, uint64_t start, uint64_t length, uint64_t advice)
+static bool eligible(struct bench *b, uint64_t start, uint64_t length, uint64_t advice)
 {
-    const struct mw_proc proc = { .flags = flags };
     bool yes;
     assert_true(mw_mmap(b->space, start, length, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL) > 0);
     assert_int_equal(mw_madvise(b->space, start, length, advice, NULL), 0);
-    yes = field(text_of(b->space, &proc, MW_PROC_SMAPS), "THPeligible:") == 1;
+    yes = field(text_of(b->space, NULL, MW_PROC_SMAPS), "THPeligible:") == 1;
     assert_int_equal(mw_munmap(b->space, start, length, NULL), 0);
     return yes;
 }
 
-/* FACE-7: THPeligible, as seen on 6.18 (of advised memory) and 7.2 (always) */
+/* FACE-7: THPeligible by mode, advice, room and PR_SET_THP_DISABLE, as seen on 6.18 */
 static void huge(void **state)
 {
+    static const struct {
+        uint32_t mode, disable;
+        bool plain, advised;
+    } rows[] = {
+        { MW_THP_NEVER, 0, false, false },
+        { MW_THP_MADVISE, 0, false, true },
+        { MW_THP_MADVISE, MW_THP_DISABLE, false, false },
+        { MW_THP_MADVISE, MW_THP_DISABLE_EXCEPT_ADVISED, false, true },
+        { MW_THP_ALWAYS, 0, true, true },
+        { MW_THP_ALWAYS, MW_THP_DISABLE, false, false },
+        { MW_THP_ALWAYS, MW_THP_DISABLE_EXCEPT_ADVISED, false, true },
+    };
     const uint64_t huge = MW_HUGE_SIZE;
-    struct bench b;
     (void)state;
-    start_as(&b, V(6, 18));
-    assert_false(eligible(&b, 0, BASE, 2 * huge, MW_MADV_NORMAL));
-    assert_true(eligible(&b, MW_PROC_THP_ALWAYS, BASE, 2 * huge, MW_MADV_NORMAL));
-    assert_true(eligible(&b, 0, BASE, 2 * huge, MW_MADV_HUGEPAGE));
-    assert_false(eligible(&b, MW_PROC_THP_ALWAYS, BASE, 2 * huge, MW_MADV_NOHUGEPAGE));
-    assert_true(eligible(&b, 0, BASE + 4096, 2 * huge, MW_MADV_HUGEPAGE));
-    assert_false(eligible(&b, 0, BASE + 4096, 2 * huge - 8192, MW_MADV_HUGEPAGE));
-    assert_false(eligible(&b, 0, BASE, 32768, MW_MADV_HUGEPAGE));
-    bench_close(&b);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bench b;
+        bench_config(&b, 12, 64);
+        b.config.thp = rows[i].mode;
+        bench_open(&b);
+        mw_set_thp_disable(b.space, rows[i].disable);
+        assert_int_equal(eligible(&b, BASE, 2 * huge, MW_MADV_NORMAL), rows[i].plain);
+        assert_int_equal(eligible(&b, BASE, 2 * huge, MW_MADV_HUGEPAGE), rows[i].advised);
+        assert_false(eligible(&b, BASE, 2 * huge, MW_MADV_NOHUGEPAGE));
+        assert_int_equal(eligible(&b, BASE + 4096, 2 * huge, MW_MADV_HUGEPAGE), rows[i].advised);
+        assert_false(eligible(&b, BASE + 4096, 2 * huge - 8192, MW_MADV_HUGEPAGE));
+        assert_false(eligible(&b, BASE, 32768, MW_MADV_HUGEPAGE));
+        bench_close(&b);
+    }
 }
 
 /* FACE-4: pages of 64 KiB, and layouts without pages */
