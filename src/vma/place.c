@@ -115,6 +115,8 @@ static uint64_t search_huge(const struct mw_space *s, const struct place *p)
     if ((int64_t)end <= (int64_t)first_huge || end - first_huge < MW_HUGE_SIZE)
         return 0;
     padded.length += MW_HUGE_SIZE;
+    if (p->offset + padded.length < p->offset) /* what it is padded by counts as its offsets too */
+        return 0;
     at = search(s, &padded);
     if (!at || at == p->hint)
         return at;

@@ -694,21 +694,23 @@ static uint64_t offset_at(const struct bench *b, int64_t page)
     return v.offset;
 }
 
-/* PLACE-8: which of two offsets comes first Linux asks of them as signed numbers */
+/* PLACE-8: which of two offsets comes first Linux asks of them as signed numbers; none wraps */
 static void places_by_far_offsets(void **state)
 {
-    static const struct { uint64_t offset; bool congruent; } c[] = {
-        { 0x7fffffffffffd000, true }, { 0xffffffffffffc000, false }, { 0x1000, false },
+    static const struct { uint64_t offset, pages; bool congruent; } c[] = {
+        { 0x7fffffffffffd000, 2, true }, { 0xffffffffffffc000, 2, false }, { 0x1000, 2, false },
+        { 0xfffffffffefbf000, 3648, true }, { 0xfffffffffefc0000, 3648, false },
+        { 0xffffffffff602000, 3648, false },
     };
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
         struct mw_object *o;
         struct bench b;
         start(&b, V617);
         assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 0,
                                           MW_OBJ_ANON | MW_OBJ_THP_PLACE, &o), 0);
         struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
-        uint64_t a = (uint64_t)mw_mmap(b.space, 0, 2 * b.page, RW_, MW_MAP_PRIVATE, &f, c[i].offset, NULL);
+        uint64_t a = (uint64_t)mw_mmap(b.space, 0, c[i].pages * b.page, RW_, MW_MAP_PRIVATE, &f, c[i].offset, NULL);
         assert_int_equal((a ^ c[i].offset) % MW_HUGE_SIZE == 0, c[i].congruent);
         mw_object_put(o);
         bench_close(&b);
