@@ -153,7 +153,11 @@ static int drop(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
         return err;
     if (a->deed == FREE) {
         watch_tell_remove(s, v->flags, at);
-        return is_anonymous(v) ? 0 : refuse(v, WHY_advice_kind, why);
+        if (!is_anonymous(v))
+            return refuse(v, WHY_advice_kind, why);
+        if (s->pool.guarded) /* there may be marks at all */
+            pmap_drop(&s->pmap, at.start, at.end, DROP_POISON);
+        return 0;
     }
     if (vma_cuts_page(s, v, at.start))
         return why_at(why, WHY_huge_split, at.start, at.start);

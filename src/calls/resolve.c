@@ -110,8 +110,11 @@ static uint64_t index_of(const struct resolve *r, uint64_t at)
     return offset_of(r, at) >> pmap_leaf_shift(&r->s->pmap, r->level);
 }
 
+/* /dev/zero, though its private memory is anonymous, is a file without any bytes. */
 static bool is_beyond(const struct resolve *r, uint64_t at)
 {
+    if (r->v.object && is_anonymous(&r->v) && !(r->v.flags & MW_VM_MIRRORED))
+        return true;
     return is_held(&r->v) && offset_of(r, at) >= r->v.object->size;
 }
 

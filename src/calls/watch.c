@@ -204,12 +204,13 @@ static int unwatch_one(struct mw_space *s, const struct mw_vma *v, struct mw_ran
                        struct mw_why *why)
 {
     uint64_t whose = *(const uint64_t *)ctx;
+    bool protects = v->flags & MW_VM_UFFD_WP;
     int err;
 
     if (!(v->flags & WATCH_OWN) || (whose && (v->flags & WATCH_OWN & ~WATCH_MODES) != whose))
         return 0;
     err = set_flags(s, at, v->flags & ~WATCH_FLAGS, why);
-    if (!err) {
+    if (!err && protects) {
         pmap_watch(&s->pmap, at.start, at.end, false);
         space_flush(s, at.start, at.end);
     }

@@ -398,7 +398,10 @@ bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole)
 }
 
 /* Which entries a walk drops: all, those of pmap_drop, or guards. */
-enum zap { ZAP_ALL, ZAP_ANON = DROP_ANON, ZAP_MAPPED = DROP_MAPPED, ZAP_CONTENT = DROP_CONTENT, ZAP_GUARDS };
+enum zap {
+    ZAP_ALL, ZAP_ANON = DROP_ANON, ZAP_MAPPED = DROP_MAPPED, ZAP_CONTENT = DROP_CONTENT,
+    ZAP_POISON = DROP_POISON, ZAP_GUARDS
+};
 
 static bool zaps(enum zap which, pte_t e)
 {
@@ -406,6 +409,8 @@ static bool zaps(enum zap which, pte_t e)
         return true;
     if ((e & PTE_GUARD) || which == ZAP_GUARDS)
         return (e & PTE_GUARD) && which == ZAP_GUARDS;
+    if (which == ZAP_POISON)
+        return (e & (PTE_MARK | PTE_WP)) == PTE_MARK;
     return !(e & PTE_MARK) || which == ZAP_ANON || (which == ZAP_MAPPED && !(e & PTE_WP));
 }
 
@@ -461,13 +466,13 @@ static void zap_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va, u
         next = entry_end(pm, va, end, level);
         if (!pte_used(*e))
             continue;
-        if (which != ZAP_GUARDS)
+        if (which < ZAP_POISON)
             split_for(pm, e, level, next - va);
         if (!is_table(*e, level)) {
             if (zaps(which, *e))
                 zap_entry(pm, n, e, level, which);
-        } else if (which == ZAP_GUARDS && (*e & PTE_COW)) {
-            continue; /* no guard was ever shared */
+        } else if (which >= ZAP_POISON && (*e & PTE_COW)) {
+            continue; /* no guard was ever shared, and no mark */
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
         } else {

@@ -16,7 +16,8 @@
 #define WATCH_MODES (MW_VM_UFFD_MISSING | MW_VM_UFFD_WP | MW_VM_UFFD_MINOR)
 #define WATCH_ID_SHIFT 35
 #define WATCH_IDS 0x1ffull
-#define WATCH_OWN (WATCH_MODES | WATCH_IDS << WATCH_ID_SHIFT)
+#define WATCH_OWN (WATCH_MODES | VMA_WATCHER)
+_Static_assert(VMA_WATCHER == WATCH_IDS << WATCH_ID_SHIFT, "the number is in its place");
 #define WATCH_FLAGS (MW_VM_UFFD | WATCH_OWN)
 
 struct mw_watcher {

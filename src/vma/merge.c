@@ -55,10 +55,10 @@ bool merge_across(const struct mw_vma *low, const struct mw_vma *high)
     return low->anon == high->anon || !low->anon || !high->anon;
 }
 
-/* Could these be one mapping if only their protections were equal? */
+/* Could these be one mapping if only their protections, and who watches them, were equal? */
 static bool sharable(const struct mw_vma *low, const struct mw_vma *high)
 {
-    return continues(low, high, MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC);
+    return continues(low, high, MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | VMA_WATCHER);
 }
 
 uint64_t anon_identity(struct mw_space *s, const struct mw_vma *prev, const struct mw_vma *v,

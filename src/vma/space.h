@@ -14,6 +14,9 @@
 
 enum { FLUSH_MAX = 8 };
 
+/* In a VMA's flags: the number of who watches it (space/watch.h). */
+#define VMA_WATCHER (0x1ffull << 35)
+
 struct mw_space {
     struct mw_config cfg;
     struct rows rows;     /* the version's */

@@ -536,6 +536,75 @@ SCENARIO(watch_poison)
     data(w, 30, 2);
 }
 
+/* an identity is taken over from what another watches for the same (ANON-2) */
+SCENARIO(watch_identity)
+{
+    int u = watcher(w, F_ALL_WP), v = watcher(w, F_ALL_WP);
+    anon(w, 0, 4, RW);
+    anon(w, 8, 4, RW);
+    watch(w, u, 0, 2, MISSING);
+    watch(w, u, 8, 2, MISSING);
+    watch(w, v, 2, 2, MISSING);
+    watch(w, v, 10, 2, WP);
+    for (int64_t at = 0; at < 16; at += 8) {
+        resolve(w, WATCH_COPY, u, at, 1, 0);
+        resolve(w, WATCH_COPY, v, at + 2, 1, 0);
+    }
+    lay(w);
+    unwatcher(w, u);
+    unwatcher(w, v);
+    lay(w);
+}
+
+/* FREE takes poison, and leaves marks (WATCH-18) */
+SCENARIO(watch_free_poison)
+{
+    int u = watcher(w, F_ALL_WP | F_SIGBUS | MW_UFFD_FEATURE_POISON);
+    if (u < 0)
+        return;
+    anon(w, 0, 8, RW);
+    touch(w, 6, 2);
+    watch(w, u, 0, 8, MISSING | WP);
+    resolve(w, WATCH_POISON, u, 0, 4, 0);
+    resolve(w, WATCH_PROTECT, u, 4, 4, PROTECT_ON);
+    advise(w, 1, 6, MW_MADV_FREE);
+    marks(w, 0, 8);
+    unwatch(w, u, 0, 8);
+    data(w, 0, 8);
+    lay(w);
+}
+
+/* protection ends with the watch for it: what is watched otherwise by then keeps it (WATCH-5) */
+SCENARIO(watch_kept_protection)
+{
+    int u = watcher(w, F_ALL_WP), v = watcher(w, F_ALL_WP), m = file_of(w, FILE_SHMEM, 4, RWF);
+    if (u < 0)
+        return;
+    anon(w, 0, 4, RW);
+    filemap(w, 8, 4, RW, SHARED, m, 0);
+    for (int64_t at = 0; at < 16; at += 8) {
+        touch(w, at, 3);
+        watch(w, u, at, 4, WP);
+        resolve(w, WATCH_PROTECT, u, at, 4, PROTECT_ON);
+        watch(w, u, at, 4, MISSING);
+        store(w, at, 7);
+        unwatch(w, u, at, 2);
+        wps(w, at + 1, 3);
+        watch(w, v, at, 2, WP);
+        meet(w, at, true);
+        meet(w, at + 1, true);
+    }
+    unwatcher(w, u);
+    wps(w, 10, 2);
+    watch(w, v, 8, 4, WP);
+    watch(w, v, 2, 2, WP);
+    for (int64_t at = 2; at < 16; at += 8) {
+        wps(w, at, 2);
+        meet(w, at, true);
+        meet(w, at + 1, true);
+    }
+}
+
 /* write protection, and what keeps it (WATCH-8, WATCH-15, WATCH-18) */
 static void protection(struct world *w, uint64_t features)
 {

@@ -501,6 +501,29 @@ static void many(void **state)
     bench_close(&b);
 }
 
+/* private /dev/zero is anonymous, but its file has no bytes: nothing can be filled (WATCH-11) */
+static void zero_file(void **state)
+{
+    (void)state;
+    static const char bytes[4096];
+    struct bench b;
+    bench_config(&b, 12, 64);
+    bench_open(&b);
+    struct mw_file z = { .mode = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, 8 * b.page, MW_OBJ_ANON, &z.object), 0);
+    assert_int_equal(mw_mmap(b.space, at(&b, 0), 4 * b.page, MW_PROT_READ | MW_PROT_WRITE,
+                             MW_MAP_PRIVATE | MW_MAP_FIXED, &z, 0, NULL), at(&b, 0));
+    struct mw_watcher *w = watcher(&b, MW_UFFD_FEATURE_WP_UNPOPULATED);
+    watch(&b, w, 0, 4, MISSING | WP);
+    assert_int_equal(mw_watch_copy(w, at(&b, 0), bytes, b.page, 0, NULL), -MW_EFAULT);
+    assert_int_equal(mw_watch_zeropage(w, at(&b, 1), b.page, 0, NULL), -MW_EFAULT);
+    assert_int_equal(mw_watch_poison(w, at(&b, 2), b.page, 0, NULL), -MW_EFAULT);
+    assert_int_equal(mw_watch_writeprotect(w, at(&b, 0), 4 * b.page, 1, NULL), 0);
+    sound(b.space);
+    mw_object_put(z.object);
+    bench_close(&b);
+}
+
 /* without pages there is a layout to watch, and nothing to resolve */
 static void layout_only(void **state)
 {
@@ -532,7 +555,7 @@ int main(void)
         cmocka_unit_test(told), cmocka_unit_test(forks), cmocka_unit_test(huge),
         cmocka_unit_test(minor), cmocka_unit_test(moves), cmocka_unit_test(versions),
         cmocka_unit_test(known), cmocka_unit_test(apart), cmocka_unit_test(many),
-        cmocka_unit_test(layout_only),
+        cmocka_unit_test(zero_file), cmocka_unit_test(layout_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
