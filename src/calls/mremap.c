@@ -496,13 +496,15 @@ static bool relocates(const struct remap *r)
 }
 
 /* Untouched anonymous memory belongs wherever it is; all else keeps its offset. */
+static bool keeps_offset(const struct mw_vma *v) { return !is_anonymous(v) || v->anon; }
+
 static struct mw_vma moved(const struct remap *r)
 {
     struct mw_vma v = r->v;
 
     if (!r->old_size && !is_segment(&v)) /* a duplicate: before 4.14 of private memory too, without its pages */
         v.anon = 0;
-    v.offset = !is_anonymous(&v) || v.anon ? v.offset + (r->old - v.start) : r->new;
+    v.offset = keeps_offset(&v) ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
     v.end = r->new + r->new_size;
     if (relocates(r)) {
@@ -769,16 +771,15 @@ static void copy_row(struct mw_space *s, const struct remap *all)
             noted[n++] = *tree_at(c);
         at = n < NOTED ? end : noted[n - 1].end;
         for (uint32_t i = 0; i < n; i++) {
-            struct remap r = { .old = noted[i].start, .old_size = 1, .v = noted[i] };
-            struct mw_vma v;
+            struct mw_vma *v = &noted[i];
 
-            r.new = all->new + (r.old - all->old);
-            r.new_size = r.v.end - r.v.start;
-            v = moved(&r);
-            if (v.end == all->new + all->new_size)
-                edit_insert(s, &v, EDIT_NONE_APART); /* the last, and another may adjoin */
+            v->start += all->new - all->old;
+            v->end += all->new - all->old;
+            v->offset = keeps_offset(v) ? v->offset : v->start;
+            if (v->end == all->new + all->new_size)
+                edit_insert(s, v, EDIT_NONE_APART); /* the last, and another may adjoin */
             else
-                last = edit_append(s, last, &v);
+                last = edit_append(s, last, v);
         }
     }
 }

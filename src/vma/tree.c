@@ -673,15 +673,26 @@ static void room_spread(struct room *r, struct node *n)
     room_in(r, at, node_max(n));
 }
 
+/* Upwards, downwards, or 0: none. */
+static int32_t run_of(const struct tree *t) { return t->run >= RUN ? 1 : t->run <= -RUN ? -1 : 0; }
+
+/* Room as it is; what a run has passed is full before the node is. */
+static bool has_room(const struct tree *t, const struct node *n, uint32_t at)
+{
+    int32_t run = run_of(t);
+    uint32_t passed = run > 0 ? at : run < 0 ? n->count - at : 0;
+
+    return n->count < node_max(n) && passed < run_max(n);
+}
+
 /* Room for an entry before entry `at` of `n`. */
 static struct room make_room(struct tree *t, struct node *n, uint32_t at)
 {
     struct room r = { .node = n, .at = at };
-    int32_t run = t->run >= RUN ? 1 : t->run <= -RUN ? -1 : 0;
-    uint32_t passed = run > 0 ? at : run < 0 ? n->count - at : 0;
+    int32_t run = run_of(t);
     struct node *left = NULL, *right = NULL;
 
-    if (n->count < node_max(n) && passed < run_max(n)) /* (what a run has passed is full before the node is) */
+    if (has_room(t, n, at))
         return r;
     if (n->parent) {
         uint32_t i = slot_of(n);
@@ -773,24 +784,34 @@ static void note_run(struct tree *t, struct cursor c, uint64_t start)
     t->last = start;
 }
 
+static void put_entry(struct tree *t, struct cursor c, const struct mw_vma *v)
+{
+    struct node *n = c.leaf;
+
+    node_copy(n, c.slot + 1, n, c.slot, n->count - c.slot);
+    n->u.vma[c.slot] = *v;
+    n->count++;
+    t->count++;
+}
+
 /* Before the VMA at `c`, or at the end of its leaf. */
 static struct cursor insert_at(struct tree *t, struct cursor c, const struct mw_vma *v)
 {
-    struct room r;
-
     note_run(t, c, v->start);
-    r = make_room(t, c.leaf, c.slot);
-    node_copy(r.node, r.at + 1, r.node, r.at, r.node->count - r.at);
-    r.node->u.vma[r.at] = *v;
-    r.node->count++;
-    t->count++;
-    if (r.nodes) {
-        room_settle(t, &r);
-    } else {
-        fill_changed(r.node);
-        leaf_changed(r.node, r.at);
+    if (!has_room(t, c.leaf, c.slot)) {
+        struct room r = make_room(t, c.leaf, c.slot);
+
+        c = (struct cursor){ r.node, r.at };
+        if (r.nodes) {
+            put_entry(t, c, v);
+            room_settle(t, &r);
+            return c;
+        }
     }
-    return (struct cursor){ r.node, r.at };
+    put_entry(t, c, v);
+    fill_changed(c.leaf);
+    leaf_changed(c.leaf, c.slot);
+    return c;
 }
 
 struct cursor tree_insert_before(struct tree *t, struct cursor c, const struct mw_vma *v)
@@ -827,7 +848,7 @@ void tree_split(struct tree *t, struct cursor c, const struct mw_vma *v, uint32_
     struct node *n = c.leaf;
     uint32_t more = pieces - 1;
 
-    if (n->count + more > LEAF_MAX) {
+    if (n->count + more > LEAF_MAX || !has_room(t, n, c.slot + 1)) {
         for (uint32_t i = more; i > 0; i--) /* the VMA itself last: no gap is ever seen between them */
             c = tree_prev(t, tree_insert_after(t, c, &v[i]));
         tree_set(c, v);
