@@ -189,7 +189,7 @@ static void mirrors(void)
     report_pair("a mirror of 1 GiB, aligned; peer: mapped again, and populated", "ns",
                 bench_compare(mirror, map_again, GIB, 11), 1);
     skew = PAGE;
-    rounds = 2;
+    rounds = 20;
     report_pair("a mirror of 1 GiB, off by a page; for each page", "ns", bench_compare(mirror, map_again, GIB, 11),
                 (double)(GIB / PAGE));
     skew = 0;

@@ -64,6 +64,8 @@ bool pmap_is_block(const struct pmap *pm, pte_t e, uint32_t level)
 
 static void leaf_put(struct pmap *pm, pte_t e, uint32_t level)
 {
+    if (e & PTE_ALIAS)
+        return; /* it holds nothing */
     if (pmap_is_block(pm, e, level))
         block_put(pm->frames, pte_frame(pm, e));
     else if (level > 1 && !(e & PTE_MARK))
@@ -444,9 +446,11 @@ static void zap_leaves(struct pmap *pm, frame_t n, uint64_t va, uint64_t end, en
             zap_entry(pm, n, e, 1, which);
             continue;
         }
-        resident += counted(pm, *e, 1);
         gone++;
-        frame_put(pm->frames, pte_frame(pm, *e));
+        if (!(*e & PTE_ALIAS)) {
+            resident += counted(pm, *e, 1);
+            frame_put(pm->frames, pte_frame(pm, *e));
+        }
         pte_set(e, 0);
     }
     pm->pool->resident -= resident;
@@ -1025,28 +1029,49 @@ struct fill {
 };
 
 /* A page that is not writable yet was not written: a fault will note the first write. */
-static pte_t filled_bits(pte_t e, pte_t bits)
+static pte_t filled(pte_t e, pte_t bits)
 {
-    return (bits & ~PTE_W) | (e & bits & PTE_W) | (e & (PTE_A | PTE_D));
+    return (e & (PTE_ADDR | PTE_A | PTE_D | (bits & PTE_W))) | (bits & ~PTE_W);
+}
+
+/* Is there a page to be filled in? */
+static bool is_filled(pte_t e) { return pte_used(e) && !(e & PTE_COW); }
+
+/* Copies what `count` entries map, whose frames are not held yet. Returns how many did. */
+static uint32_t fill_entries(pte_t *to, const pte_t *e, uint32_t count, pte_t bits)
+{
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        pte_t from = e[i]; /* once: pte_set keeps the compiler from knowing that it stays */
+
+        if (is_filled(from)) {
+            pte_set(&to[i], filled(from, bits));
+            used++;
+        }
+    }
+    return used;
 }
 
 /* Pages of one table, into one other. */
 static void fill_run(const struct fill *f, const pte_t *e, uint32_t count, uint64_t to)
 {
-    struct pmap *dst = f->dst;
+    uint32_t first = 0;
     frame_t m = 0;
-    pte_t *d = NULL;
+    pte_t *d;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (!pte_used(e[i]) || (e[i] & PTE_COW))
-            continue;
-        if (!d) {
-            m = table_make(dst, to, 1);
-            d = table(dst, m) + entry_index(dst, to, 1);
+    while (first < count && !is_filled(e[first]))
+        first++;
+    if (first == count)
+        return;
+    m = table_make(f->dst, to, 1);
+    d = table(f->dst, m) + entry_index(f->dst, to, 1);
+    *in_use(f->dst, m) += fill_entries(d, e, count, f->bits);
+    for (uint32_t i = first; i < count && !(f->bits & PTE_ALIAS); i++)
+        if (is_filled(e[i])) {
+            leaf_get(f->dst, e[i]);
+            f->dst->pool->resident += counted(f->dst, d[i], 1);
         }
-        leaf_get(dst, e[i]);
-        set_leaf(dst, m, &d[i], leaf_entry(dst, pte_frame(dst, e[i]), filled_bits(e[i], f->bits), 1), 1);
-    }
 }
 
 static void fill_pages(const struct fill *f, frame_t n, uint64_t va, uint64_t end, uint64_t to)
@@ -1074,10 +1099,11 @@ static void fill_table(const struct fill *f, frame_t n, uint32_t level, uint64_t
         if (!pte_used(e))
             continue;
         if (!is_table(e, level)) {
-            if (e & PTE_COW)
+            if (!is_filled(e))
                 continue;
-            leaf_get(f->dst, e);
-            pmap_enter(f->dst, to, pte_frame(f->src, e), filled_bits(e, f->bits), level);
+            if (!(f->bits & PTE_ALIAS))
+                leaf_get(f->dst, e);
+            pmap_enter(f->dst, to, pte_frame(f->src, e), filled(e, f->bits) & ~PTE_ADDR, level);
         } else if (level - 1 <= f->shared && next - va == span) {
             link_table(f->dst, to, e, level);
         } else {
@@ -1119,7 +1145,6 @@ static void adopt_entry(struct pmap *dst, struct pmap *src, frame_t n, pte_t *e,
         pte_set(e, 0);
         --*in_use(src, n);
     } else {
-        leaf_get(dst, *e);
         pte_set(e, *e | PTE_ALIAS);
     }
 }

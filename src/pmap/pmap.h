@@ -24,7 +24,7 @@ typedef uint64_t pte_t;
 #define PTE_GUARD 0x100ull   /* with PTE_HELD and the zero frame: no access passes (madvise) */
 #define PTE_HELD 0x200ull    /* not present, yet holds its frame (PROT_NONE) */
 #define PTE_COW 0x400ull     /* somebody else's frame, or table, too: a write copies it first */
-#define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere */
+#define PTE_ALIAS 0x800ull   /* a mirror's second entry for a page: counted elsewhere, and holds nothing */
 #define PTE_XO (1ull << 52)  /* executable, not readable (MW_OPT_EXEC_ONLY) */
 #define PTE_ZEROS (1ull << 53) /* a page of a huge page of zeros */
 #define PTE_WP (1ull << 54)   /* write-protected by a watcher: it decides on the next write */

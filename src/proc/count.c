@@ -70,8 +70,7 @@ static void count_entry(void *ctx, uint64_t va, pte_t e, uint32_t level, uint32_
     if (n == pm->frames->zero) /* guards too */
         return;
     objects = is_objects(c, va, n);
-    /* one reference is the object's, or the mirror's index's, that an alias stands beside */
-    maps = pm->frames->meta[n].refs - (objects || (e & PTE_ALIAS)) + others;
+    maps = pm->frames->meta[n].refs - objects + others; /* one reference is the object's */
     if (c->v->flags & MW_VM_HUGETLB) {
         count_huge(c->sum, bytes, maps);
         return;

@@ -260,8 +260,7 @@ static enum mw_fault_result fault_mirror(const struct access *a)
         pte_set(entry, (*entry & (PTE_ADDR | PTE_PS | PTE_D | PTE_ALIAS)) | a->grant | dirty);
         return MW_FAULT_OK;
     }
-    frame_get(a->s->pmap.frames, frame);
-    return enter(a, frame, a->grant | dirty | PTE_ALIAS);
+    return pmap_enter(&a->s->pmap, a->addr, frame, a->grant | dirty | PTE_ALIAS, a->level) ? MW_FAULT_OK : MW_FAULT_OOM;
 }
 
 static enum mw_fault_result fault_present(const struct access *a, pte_t *entry)

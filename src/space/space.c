@@ -473,6 +473,15 @@ static bool writing_is_noted(const struct mw_space *s, const struct mw_vma *v, u
            object_is_soiled(o, (v->offset + (va - v->start)) >> frame_shift_of(s->cfg.page_shift, vma_level(v)));
 }
 
+/* Does the mirror's index have, where an alias says so, this very page? */
+static bool is_alias(const struct mw_vma *v, uint64_t va, pte_t e)
+{
+    const struct mirror *m = v->flags & MW_VM_MIRRORED ? mirror_of(v->object) : NULL;
+    const pte_t *own = m ? pmap_find(&m->index, v->offset + (va - v->start), NULL) : NULL;
+
+    return own && !((*own ^ e) & PTE_ADDR);
+}
+
 static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
 {
     const struct mw_space *s = ctx;
@@ -481,7 +490,7 @@ static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
 
     if (!v || v->start > va || v->end - va < 1ull << pmap_leaf_shift(&s->pmap, level))
         return false;
-    if ((e & PTE_ALIAS) && !(v->flags & MW_VM_MIRRORED))
+    if ((e & PTE_ALIAS) && !is_alias(v, va, e))
         return false;
     grant = pmap_grant(v->flags);
     if (!(e & PTE_P))
