@@ -4,65 +4,33 @@
  * memory, the cost of a miss, and readers beside a thread that remaps.
  */
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/mman.h>
 
-#include "bench.h"
-#include "mapwright/host.h"
 #include "mapwright/tlb.h"
-
-#define PAGE 4096ull
-#define MIB (1ull << 20)
-#define GIB (1ull << 30)
-#define RW (MW_PROT_READ | MW_PROT_WRITE)
-#define ANON (MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED)
-
-static void check(bool fine, const char *what)
-{
-    if (!fine) {
-        fprintf(stderr, "bench/tlb: %s failed\n", what);
-        exit(1);
-    }
-}
+#include "world.h"
 
 /* ---- the guest ------------------------------------------------------------------------------- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct mw_port port;
-static struct mw_frames *frames;
-static struct mw_space *space;
 static struct mw_tlb *tlb;
 static unsigned char *plain; /* what the guest's memory is compared with */
 
 static void port_lock(void *ctx) { pthread_mutex_lock(ctx); }
 static void port_unlock(void *ctx) { pthread_mutex_unlock(ctx); }
 
-static void *memory(uint64_t bytes)
-{
-    char *p = mmap(NULL, bytes + GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    check(p != MAP_FAILED, "mmap");
-    p = (char *)(((uintptr_t)p + GIB - 1) & ~(GIB - 1));
-    madvise(p, bytes, 14 /* MADV_HUGEPAGE */);
-    return p;
-}
-
 static void open_guest(void)
 {
-    struct mw_config c;
+    static struct mw_port locked;
 
-    port = *mw_host_port();
-    port.ctx = &mutex;
-    port.lock = port_lock;
-    port.unlock = port_unlock;
-    plain = memory(GIB);
-    check(mw_frames_create(&port, memory(2 * GIB), 2 * GIB, 12, &frames) == 0, "mw_frames_create");
-    mw_config_init(&c, &port);
-    c.frames = frames;
-    check(mw_space_create(&c, &space) == 0, "mw_space_create");
+    locked = *mw_host_port();
+    locked.ctx = &mutex;
+    locked.lock = port_lock;
+    locked.unlock = port_unlock;
+    open_engine_on(&locked, 2 * GIB, MADV_HUGEPAGE);
+    plain = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    check(plain != MAP_FAILED, "mmap");
+    madvise(plain, GIB, MADV_HUGEPAGE);
     tlb = aligned_alloc(64, sizeof *tlb);
-    check(tlb && mw_tlb_attach(tlb, space) == 0, "mw_tlb_attach");
+    check(tlb && mw_tlb_attach(tlb, w.space) == 0, "mw_tlb_attach");
 }
 
 #define SMALL (1ull << 40)  /* memory in pages */
@@ -71,14 +39,14 @@ static void open_guest(void)
 
 static void map_guest(void)
 {
-    uint64_t count = mw_frames_set_huge(frames, 21, 512);
+    const uint32_t fixed = ANON | MW_MAP_FIXED;
 
-    check(count == 512, "mw_frames_set_huge");
-    check(mw_mmap(space, LARGE, GIB, RW, ANON | MW_MAP_HUGETLB | MW_MAP_POPULATE, NULL, 0, NULL) > 0, "mmap, huge");
-    check(mw_mmap(space, SMALL, 256 * MIB, RW, ANON | MW_MAP_POPULATE, NULL, 0, NULL) > 0, "mmap");
-    check(mw_mmap(space, MIXED, 16 * MIB, RW, ANON, NULL, 0, NULL) > 0, "mmap");
+    check(mw_frames_set_huge(w.frames, 21, 512) == 512, "mw_frames_set_huge");
+    check(mw_mmap(w.space, LARGE, GIB, RW, fixed | MW_MAP_HUGETLB | MW_MAP_POPULATE, NULL, 0, NULL) > 0, "mw_mmap, huge");
+    check(mw_mmap(w.space, SMALL, 256 * MIB, RW, fixed | MW_MAP_POPULATE, NULL, 0, NULL) > 0, "mw_mmap");
+    check(mw_mmap(w.space, MIXED, 16 * MIB, RW, fixed, NULL, 0, NULL) > 0, "mw_mmap");
     for (uint64_t i = 0; i < 4096; i++)
-        check(mw_fault(space, MIXED + i * 1021 % 4096 * PAGE, MW_ACCESS_WRITE) == MW_FAULT_OK, "mw_fault");
+        check(mw_fault(w.space, MIXED + i * 1021 % 4096 * PAGE, MW_ACCESS_WRITE) == MW_FAULT_OK, "mw_fault");
     mw_tlb_enter(tlb);
 }
 
@@ -288,15 +256,11 @@ static double flush_all(size_t n)
     return (bench_now() - from) / (double)n;
 }
 
-static void row(const char *what, bench_run guest, bench_run peer, uint64_t at, size_t size, size_t runs)
+static void against(const char *what, bench_run guest, bench_run peer, uint64_t at, size_t size, size_t turns)
 {
-    struct bench_pair p;
-
     base = at;
     mw_tlb_flush(tlb);
-    p = bench_compare(guest, peer, size, runs);
-    printf("%-58s %9.2f %9.2f %8.2fx\n", what, p.ours, p.peer, 1 / p.faster);
-    fflush(stdout);
+    report_pair(what, "ns", bench_compare(guest, peer, size, turns), 1);
 }
 
 static void chains(void)
@@ -306,9 +270,9 @@ static void chains(void)
         uint64_t at, size;
     } chains[] = {
         { "dependent loads, 32 KiB (L1)", SMALL + MIB, 32 << 10 },
-        { "  scattered pages", MIXED, 32 << 10 },
+        { "dependent loads, 32 KiB (L1), scattered pages", MIXED, 32 << 10 },
         { "dependent loads, 512 KiB (L2)", SMALL + MIB, 512 << 10 },
-        { "  scattered pages", MIXED, 512 << 10 },
+        { "dependent loads, 512 KiB (L2), scattered pages", MIXED, 512 << 10 },
         { "dependent loads, 4 MiB", SMALL, 4 << 20 },
         { "dependent loads, 64 MiB, huge pages", LARGE, 64 << 20 },
         { "dependent loads, 1 GiB, huge pages", LARGE, GIB },
@@ -317,7 +281,7 @@ static void chains(void)
     for (size_t i = 0; i < sizeof chains / sizeof chains[0]; i++) {
         base = chains[i].at;
         make_chain(chains[i].size);
-        row(chains[i].what, guest_chain, plain_chain, chains[i].at, chains[i].size, 15);
+        against(chains[i].what, guest_chain, plain_chain, chains[i].at, chains[i].size, 15);
     }
 }
 
@@ -350,7 +314,7 @@ static void *run_vcpu(void *arg)
     uint64_t x = (uintptr_t)arg, n = 0, v;
     double cpu = cpu_now(), wall = bench_now();
 
-    check(t && mw_tlb_attach(t, space) == 0, "mw_tlb_attach");
+    check(t && mw_tlb_attach(t, w.space) == 0, "mw_tlb_attach");
     mw_tlb_enter(t);
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
         for (int i = 0; i < 1000; i++, n++) {
@@ -376,90 +340,106 @@ static uint64_t remaps;
 static void remap(void)
 {
     double end = bench_now() + 1e8;
-    uint64_t at[2] = { SMALL + 128 * MIB, SMALL + GIB };
+    uint64_t to[2] = { SMALL + 128 * MIB, SMALL + GIB };
 
     for (; bench_now() < end; remaps++) {
-        check(mw_mremap(space, at[remaps % 2], MIB, MIB, MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, at[(remaps + 1) % 2], NULL) > 0,
+        check(mw_mremap(w.space, to[remaps % 2], MIB, MIB, FIXED, to[(remaps + 1) % 2], NULL) > 0,
               "mw_mremap");
         nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
     }
     while (remaps % 2) /* back where it began */
-        remaps += mw_mremap(space, at[1], MIB, MIB, MW_MREMAP_MAYMOVE | MW_MREMAP_FIXED, at[0], NULL) > 0;
+        remaps += mw_mremap(w.space, to[1], MIB, MIB, FIXED, to[0], NULL) > 0;
 }
 
 /* Accesses a microsecond, of all readers: of the time that passed, or that they had a core for. */
-static void turn(int readers, bool by_tlb, double *by_wall, double *by_cpu)
+static void turn(size_t readers, bool by_tlb, double *by_wall, double *by_cpu)
 {
     struct vcpu c[2] = { { .by_tlb = by_tlb }, { .by_tlb = by_tlb } };
 
     __atomic_store_n(&stop, false, __ATOMIC_RELAXED);
-    for (int i = 0; i < readers; i++)
+    for (size_t i = 0; i < readers; i++)
         pthread_create(&c[i].thread, NULL, run_vcpu, &c[i]);
     remap();
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
     *by_wall = *by_cpu = 0;
-    for (int i = 0; i < readers; i++) {
+    for (size_t i = 0; i < readers; i++) {
         pthread_join(c[i].thread, NULL);
         *by_wall += (double)c[i].done / c[i].wall * 1e3;
         *by_cpu += (double)c[i].done / c[i].cpu * 1e3;
     }
 }
 
-static void scaling(const char *what, bool by_tlb)
+static void scaling(const char *what, const char *while_running, bool by_tlb)
 {
     double wall[2][TURNS], cpu[2][TURNS], ratio[2][TURNS];
+    size_t turns = bench_turns(TURNS);
 
-    for (int i = 0; i < TURNS; i++) {
+    for (size_t i = 0; i < turns; i++) {
         turn(1 + i % 2, by_tlb, &wall[i % 2][i], &cpu[i % 2][i]);
         turn(2 - i % 2, by_tlb, &wall[1 - i % 2][i], &cpu[1 - i % 2][i]);
         ratio[0][i] = wall[1][i] / wall[0][i];
         ratio[1][i] = cpu[1][i] / cpu[0][i];
     }
-    printf("%-45s %12.1f %9.1f %8.2fx\n", what, bench_median(wall[0], TURNS), bench_median(wall[1], TURNS),
-           bench_median(ratio[0], TURNS));
-    printf("%-45s %12.1f %9.1f %8.2fx\n", "  for each microsecond that they ran", bench_median(cpu[0], TURNS),
-           bench_median(cpu[1], TURNS), bench_median(ratio[1], TURNS));
-    fflush(stdout);
+    report_pair(what, "a us", (struct bench_pair){ bench_median(wall[1], turns), bench_median(wall[0], turns),
+                                                   bench_median(ratio[0], turns), turns }, 1);
+    report_pair(while_running, "a us", (struct bench_pair){ bench_median(cpu[1], turns), bench_median(cpu[0], turns),
+                                                            bench_median(ratio[1], turns), turns }, 1);
 }
 
 static void alone(const char *what, bench_run run, uint64_t at, size_t size)
 {
-    double t[101];
-
     base = at;
-    for (int i = 0; i < 101; i++)
-        t[i] = run(size);
-    printf("%-58s %9.2f\n", what, bench_median(t, 101));
+    row_alone(what, run, size, 101);
+}
+
+static void in_a_row(void)
+{
+    against("loads of 8 bytes in a row, 16 KiB", guest_load64, plain_load64, SMALL + MIB, 16 << 10, 51);
+    against("loads of 8 bytes in a row, 16 KiB, scattered pages", guest_load64, plain_load64, MIXED, 16 << 10, 51);
+    against("loads of 8 bytes in a row, 2 MiB", guest_load64, plain_load64, SMALL, 2 << 20, 51);
+    against("loads of 8 bytes in a row, 2 MiB, scattered pages", guest_load64, plain_load64, MIXED, 2 << 20, 51);
+    against("loads of 8 bytes in a row, 2 MiB, a huge page", guest_load64, plain_load64, LARGE, 2 << 20, 51);
+    against("loads of 4 bytes in a row, 16 KiB", guest_load32, plain_load32, SMALL + MIB, 16 << 10, 51);
+    against("loads of 1 byte in a row, 16 KiB", guest_load8, plain_load8, SMALL + MIB, 16 << 10, 51);
+    against("stores of 8 bytes in a row, 16 KiB", guest_store64, plain_store64, SMALL + MIB, 16 << 10, 51);
+    against("stores of 8 bytes in a row, 16 KiB, scattered pages", guest_store64, plain_store64, MIXED, 16 << 10, 51);
+}
+
+static void at_random(void)
+{
+    against("random loads, 1 MiB", guest_random, plain_random, SMALL + MIB, 1 << 20, 51);
+    against("random loads, 1 MiB, scattered pages", guest_random, plain_random, MIXED, 1 << 20, 51);
+    against("random loads, 1 GiB, huge pages", guest_random, plain_random, LARGE, GIB, 15);
+}
+
+static void close_guest(void)
+{
+    mw_tlb_leave(tlb);
+    mw_tlb_detach(tlb);
+    free(tlb);
+    munmap(plain, GIB);
+    close_engine();
 }
 
 int main(void)
 {
+    report_open("tlb", "guest memory through tlb.h against plain pointers, an access", "plain");
     open_guest();
     map_guest();
     mw_tlb_leave(tlb);
-    printf("%-45s %12s %9s %9s\n", "accesses a microsecond, while pages move", "1 reader", "2 readers", "ratio");
-    scaling("walks", false);
-    scaling("loads through the TLB", true);
-    printf("(%llu moves of a MiB meanwhile)\n\n", (unsigned long long)remaps);
+    scaling("walks while pages move, two readers; peer: one",
+            "walks while pages move, two readers, of the time that they ran; peer: one", false);
+    scaling("loads while pages move, two readers; peer: one",
+            "loads while pages move, two readers, of the time that they ran; peer: one", true);
     mw_tlb_enter(tlb);
     bench_pin();
-    printf("%-58s %9s %9s %9s\n", "ns an access", "guest", "plain", "ratio");
-    row("loads of 8 bytes in a row, 16 KiB", guest_load64, plain_load64, SMALL + MIB, 16 << 10, 51);
-    row("  scattered pages", guest_load64, plain_load64, MIXED, 16 << 10, 51);
-    row("loads of 8 bytes in a row, 2 MiB", guest_load64, plain_load64, SMALL, 2 << 20, 51);
-    row("  scattered pages", guest_load64, plain_load64, MIXED, 2 << 20, 51);
-    row("  a huge page", guest_load64, plain_load64, LARGE, 2 << 20, 51);
-    row("loads of 4 bytes in a row, 16 KiB", guest_load32, plain_load32, SMALL + MIB, 16 << 10, 51);
-    row("loads of 1 byte in a row, 16 KiB", guest_load8, plain_load8, SMALL + MIB, 16 << 10, 51);
-    row("stores of 8 bytes in a row, 16 KiB", guest_store64, plain_store64, SMALL + MIB, 16 << 10, 51);
-    row("  scattered pages", guest_store64, plain_store64, MIXED, 16 << 10, 51);
+    in_a_row();
     chains();
-    row("random loads, 1 MiB", guest_random, plain_random, SMALL + MIB, 1 << 20, 51);
-    row("  scattered pages", guest_random, plain_random, MIXED, 1 << 20, 51);
-    row("random loads, 1 GiB, huge pages", guest_random, plain_random, LARGE, GIB, 15);
+    at_random();
     alone("a walk, hot tables (2 MiB)", walk, MIXED, 2 << 20);
     alone("a miss: the load, its walk and its entry", miss, MIXED, 2 << 20);
-    alone("  the same pages once they are in the TLB", hit_pages, MIXED, 2 << 20);
+    alone("a hit, of the same pages", hit_pages, MIXED, 2 << 20);
     alone("a flush of everything", flush_all, SMALL, 100000);
-    return 0;
+    close_guest();
+    return report_close();
 }

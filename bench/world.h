@@ -60,8 +60,8 @@ static inline void port_free(void *ctx, void *p, size_t size)
 
 static const struct mw_port port = { .alloc = port_alloc, .free = port_free };
 
-/* `advice` is for the guest's memory, of `ram` bytes. */
-static inline void open_engine(uint64_t ram, int advice)
+/* `advice` is for the guest's memory, of `ram` bytes; `p` stays. */
+static inline void open_engine_on(const struct mw_port *p, uint64_t ram, int advice)
 {
     struct mw_config c;
 
@@ -69,8 +69,8 @@ static inline void open_engine(uint64_t ram, int advice)
     w.ram = mmap(NULL, ram, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     check(w.ram != MAP_FAILED, "mmap");
     madvise(w.ram, ram, advice);
-    check(mw_frames_create(&port, w.ram, ram, 12, &w.frames) == 0, "mw_frames_create");
-    mw_config_init(&c, &port);
+    check(mw_frames_create(p, w.ram, ram, 12, &w.frames) == 0, "mw_frames_create");
+    mw_config_init(&c, p);
     c.frames = w.frames;
     c.linux_version = MW_LINUX(6, 18);
     c.max_map_count = UINT64_MAX / 2;
@@ -78,6 +78,8 @@ static inline void open_engine(uint64_t ram, int advice)
     check(mw_space_create(&c, &w.space) == 0, "mw_space_create");
     w.base = TIB;
 }
+
+static inline void open_engine(uint64_t ram, int advice) { open_engine_on(&port, ram, advice); }
 
 static inline void close_engine(void)
 {
