@@ -363,24 +363,35 @@ static int find_ends(struct resolve *r)
     if (!can_move(r, src, dst))
         return why_at(r->why, WHY_watch_move_kind, r->addr, r->addr + r->length);
     r->v = *dst;
-    r->level = 1;
     r->bits = full_bits(dst->flags);
     return 0;
 }
 
-static int move_page(const struct resolve *r, uint64_t at)
+/* How much goes at once: a huge page to where one can be, else a page. */
+static uint64_t move_step(const struct resolve *r, uint64_t done)
+{
+    const struct pmap *pm = &r->s->pmap;
+    uint64_t huge = 1ull << pmap_leaf_shift(pm, 2), from = r->from + done, to = r->addr + done;
+    uint32_t level;
+    const pte_t *e = pmap_find(pm, from, &level);
+    bool whole = e && pmap_is_block(pm, *e, level) && !((from | to) & (huge - 1)) &&
+                 r->length - done >= huge && pmap_is_vacant(pm, to);
+
+    return whole ? huge : page_size(r->s);
+}
+
+static int move_one(const struct resolve *r, uint64_t from, uint64_t to, uint64_t bytes)
 {
     struct pmap *pm = &r->s->pmap;
-    uint64_t from = r->from + (at - r->addr), page = page_size(r->s);
     pte_t *e;
     bool zero;
 
-    if (!pmap_own(pm, from, from + page, 0))
+    if (!pmap_own(pm, from, from + bytes, 0))
         return why_plain(r->why, WHY_no_memory);
     e = pmap_find(pm, from, NULL);
     zero = e && pte_frame(pm, *e) == pm->frames->zero;
-    if (pmap_find(pm, at, NULL))
-        return refuse(r, WHY_watch_exists, at);
+    if (pmap_find(pm, to, NULL))
+        return refuse(r, WHY_watch_exists, to);
     if (!e && r->holes)
         return 0;
     if (!e)
@@ -389,13 +400,28 @@ static int move_page(const struct resolve *r, uint64_t at)
         return refuse(r, WHY_watch_move_mark, from);
     if ((*e & PTE_COW) && !zero)
         return refuse(r, WHY_watch_move_shared, from);
-    if (!pmap_move_reserve(pm, from, at, page))
+    if (!pmap_move_reserve(pm, from, to, bytes))
         return why_plain(r->why, WHY_no_memory);
-    pmap_move(pm, from, at, page);
+    pmap_move(pm, from, to, bytes);
     pmap_unreserve(pm);
-    e = pmap_find(pm, at, NULL);
-    pte_set(e, (*e & PTE_ADDR) | (zero ? (r->bits & ~(PTE_W | PTE_D)) | PTE_COW : r->bits));
+    e = pmap_find(pm, to, NULL);
+    pte_set(e, (*e & (PTE_ADDR | PTE_PS)) | (zero ? (r->bits & ~(PTE_W | PTE_D)) | PTE_COW : r->bits));
     return 0;
+}
+
+/* As each_page. */
+static int64_t move_all(const struct resolve *r)
+{
+    uint64_t done = 0, step;
+    int err = 0;
+
+    for (; !err && done < r->length; done += err ? 0 : step) {
+        step = move_step(r, done);
+        err = move_one(r, r->from + done, r->addr + done, step);
+    }
+    space_flush(r->s, r->addr, r->addr + done);
+    space_flush(r->s, r->from, r->from + done);
+    return done ? (int64_t)done : err;
 }
 
 int64_t mw_watch_move(struct mw_watcher *w, uint64_t to, uint64_t from, uint64_t length,
@@ -416,9 +442,7 @@ int64_t mw_watch_move(struct mw_watcher *w, uint64_t to, uint64_t from, uint64_t
     if (!result)
         result = find_ends(&r);
     if (!result)
-        result = each_page(&r, move_page);
-    if (result > 0)
-        space_flush(r.s, from, from + (uint64_t)result);
+        result = move_all(&r);
     space_leave(r.s);
     return result;
 }

@@ -109,8 +109,6 @@ static int check_all(const struct mw_watcher *w, struct mw_range at, uint64_t mo
 /* Gives part of one mapping other flags. */
 static int set_flags(struct mw_space *s, struct mw_range at, uint64_t flags, struct mw_why *why)
 {
-    if (flags & MW_VM_UFFD) /* a watcher resolves pages */
-        pmap_split_all(&s->pmap, at.start, at.end);
     if (edit_modify(s, at.start, at.end, flags, true))
         return 0;
     return why_fail(why, WHY_watch_split, at, s->tree.count, s->cfg.max_map_count);

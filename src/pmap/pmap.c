@@ -805,8 +805,11 @@ static void watch_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va,
 
 void pmap_watch(struct pmap *pm, uint64_t start, uint64_t end, bool protect)
 {
-    if (pm->frames && start < end)
-        watch_table(pm, pm->root, pm->levels, start, end, protect);
+    if (!pm->frames || start >= end)
+        return;
+    pmap_cut(pm, start);
+    pmap_cut(pm, end);
+    watch_table(pm, pm->root, pm->levels, start, end, protect);
 }
 
 /* ---- what a commit will need ---------------------------------------------------------- */

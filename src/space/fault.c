@@ -334,6 +334,17 @@ static enum mw_fault_result fault_marked(struct access *a)
     return write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : MW_FAULT_OK;
 }
 
+/* Of a huge page, or one of zeros, the others stay protected. */
+static pte_t *unprotect_page(const struct access *a)
+{
+    pte_t *entry;
+
+    pmap_split(&a->s->pmap, a->addr);
+    entry = pmap_find(&a->s->pmap, a->addr, NULL);
+    pte_set(entry, *entry & ~(PTE_WP | PTE_ZEROS));
+    return entry;
+}
+
 static enum mw_fault_result fault_watched(struct access *a, pte_t *entry)
 {
     bool absent = !entry || ((*entry & PTE_MARK) && (*entry & PTE_WP));
@@ -347,7 +358,7 @@ static enum mw_fault_result fault_watched(struct access *a, pte_t *entry)
     }
     if (protected && a->write && watch_asks(a->s, vma(a)->flags, MW_UFFD_FEATURE_WP_ASYNC)) {
         if (!absent)
-            pte_set(entry, *entry & ~PTE_WP);
+            entry = unprotect_page(a);
         return fault_plain(a, entry);
     }
     if (protected && absent)

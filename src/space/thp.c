@@ -47,13 +47,19 @@ bool thp_eligible(const struct mw_space *s, const struct mw_vma *v)
     return s->cfg.thp != MW_THP_NEVER && is_wanted(s, v) && last > v->start && last - v->start >= huge_bytes(s);
 }
 
+/* Is each absent page a watcher's? What was imported as watched may be. */
+static bool is_missed(const struct mw_vma *v)
+{
+    return (v->flags & (MW_VM_UFFD | MW_VM_UFFD_WP)) == MW_VM_UFFD;
+}
+
 bool thp_fault(struct mw_space *s, struct cursor c, uint64_t addr, pte_t grant, bool write)
 {
     const struct mw_vma *v = tree_at(c);
     struct mw_range huge = huge_at(s, addr);
     frame_t n;
 
-    if (!is_wanted(s, v) || (v->flags & MW_VM_UFFD) || !holds(v, huge) || !pmap_is_vacant(&s->pmap, addr))
+    if (!is_wanted(s, v) || is_missed(v) || !holds(v, huge) || !pmap_is_vacant(&s->pmap, addr))
         return false;
     edit_touch(s, c); /* even to read */
     if (!write)

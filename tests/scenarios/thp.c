@@ -5,6 +5,7 @@
  * HUGE_PAGES(i); a kernel that never makes them skips these.
  */
 #include "scenario.h"
+#include "world_watch.h"
 
 #define HP HUGE_PAGES
 
@@ -229,6 +230,189 @@ SCENARIO(thp_collapse_forked)
     store(w, HP(1) + 3, 3);
     collapse(w, HP(1), HP(1));
     data(w, HP(1) + 18, 3);
+}
+
+/* ---- watched (userfaultfd) ---- */
+
+#define MISSING MW_UFFD_MODE_MISSING
+#define WP MW_UFFD_MODE_WP
+#define PROTECT_ON MW_UFFD_WRITEPROTECT_MODE_WP
+
+/* A huge page each from the i-th on that is written all over, so that none of its pages is of zeros. */
+static void written(struct world *w, int64_t i, int64_t n)
+{
+    advised(w, i, n, RW);
+    for (int64_t k = i; k < i + n; k++)
+        for (int64_t page = 0; page < 512; page += 64)
+            touch(w, HP(k) + page, 64);
+}
+
+static void see(struct world *w, int64_t i, int64_t n)
+{
+    resident(w, HP(i), HP(n));
+    wps(w, HP(i), 12);
+}
+
+/* watched, they stay whole; what is absent comes by pages where that is watched (THP-1, THP-4) */
+SCENARIO(thp_watched)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    advised(w, 0, 6, RW);
+    touch(w, HP(0), 1);
+    data(w, HP(1), 1);
+    watch(w, u, HP(0), HP(3), MISSING);
+    see(w, 0, 6);
+    meet(w, HP(2) + 7, true);
+    resolve(w, WATCH_COPY, u, HP(2) + 7, 3, 0);
+    resolve(w, WATCH_COPY, u, HP(0) + 7, 1, 0);
+    resolve(w, WATCH_ZEROPAGE, u, HP(0) + 7, 1, 0);
+    see(w, 2, 1);
+    store(w, HP(1) + 9, 9);
+    advise(w, HP(0), HP(1), MW_MADV_DONTNEED);
+    meet(w, HP(0), true);
+    see(w, 0, 6);
+    watch(w, u, HP(3), HP(2), WP);
+    touch(w, HP(3), 1);
+    data(w, HP(4), 1);
+    see(w, 0, 6);
+    touch(w, HP(4) + 9, 1);
+    see(w, 3, 3);
+    unwatch(w, u, HP(3), HP(1));
+    watch(w, u, HP(4) + 9, 1, WP);
+    see(w, 0, 6);
+    lay(w);
+}
+
+/* write protection of all of one, and of a part (WATCH-8, WATCH-15) */
+SCENARIO(thp_protected)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    advised(w, 0, 7, RW);
+    for (int64_t i = 0; i < 4; i++)
+        touch(w, HP(i), 2);
+    data(w, HP(4), 1);
+    data(w, HP(5), 1);
+    watch(w, u, HP(0), HP(6), WP);
+    resolve(w, WATCH_PROTECT, u, HP(0), HP(6), PROTECT_ON);
+    see(w, 0, 6);
+    meet(w, HP(0) + 5, true);
+    meet(w, HP(0) + 5, false);
+    see(w, 0, 1);
+    resolve(w, WATCH_PROTECT, u, HP(0) + 5, 1, 0);
+    touch(w, HP(0) + 5, 1);
+    see(w, 0, 1);
+    resolve(w, WATCH_PROTECT, u, HP(1), HP(1), 0);
+    touch(w, HP(1) + 5, 1);
+    see(w, 1, 1);
+    resolve(w, WATCH_PROTECT, u, HP(1) + 3, 4, PROTECT_ON);
+    see(w, 1, 1);
+    protect(w, HP(2), HP(1), NONE);
+    protect(w, HP(2), HP(1), RW);
+    see(w, 2, 1);
+    protect(w, HP(2) + 1, 1, RO);
+    see(w, 2, 1);
+    move(w, HP(3), HP(1), HP(1), FIX, HP(8));
+    resident(w, HP(8), HP(1));
+    wps(w, HP(8), 8);
+    touch(w, HP(6), 1);
+    watch(w, u, HP(6), HP(1), WP);
+    resolve(w, WATCH_PROTECT, u, HP(6), 4, PROTECT_ON);
+    see(w, 6, 1);
+    resolve(w, WATCH_PROTECT, u, HP(4), HP(1), 0);
+    touch(w, HP(4) + 5, 1);
+    resolve(w, WATCH_PROTECT, u, HP(5) + 5, 1, 0);
+    touch(w, HP(5) + 5, 1);
+    see(w, 4, 2);
+    unwatch(w, u, HP(0), HP(3));
+    touch(w, HP(2) + 6, 1);
+    see(w, 0, 6);
+}
+
+/* without messages: the page that is written is protected no more (WATCH-8) */
+SCENARIO(thp_protected_async)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_WP_ASYNC);
+    advised(w, 0, 3, RW);
+    touch(w, HP(0), 1);
+    data(w, HP(1), 1);
+    watch(w, u, HP(0), HP(3), WP);
+    resolve(w, WATCH_PROTECT, u, HP(0), HP(3), PROTECT_ON);
+    see(w, 0, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        touch(w, HP(i) + 4, 1);
+        see(w, i, 1);
+    }
+    data(w, HP(0) + 4, 2);
+    advise(w, HP(0), 3, MW_MADV_DONTNEED);
+    see(w, 0, 3);
+    forked(w);
+    see(w, 0, 3);
+}
+
+/* moved whole from one place for a huge page to another, else by pages (WATCH-17) */
+SCENARIO(thp_carried)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    written(w, 0, 3);
+    advised(w, 4, 4, RW);
+    watch(w, u, HP(4), HP(4), MISSING);
+    carry(w, u, HP(0), HP(4), HP(1), 0);
+    resident(w, HP(0), HP(8));
+    data(w, HP(4) + 3, 2);
+    carry(w, u, HP(1) + 3, HP(5) + 3, 1, 0);
+    resident(w, HP(0), HP(8));
+    carry(w, u, HP(2), HP(6) + 8, HP(1), 0);
+    resident(w, HP(0), HP(8));
+    data(w, HP(6) + 8, 2);
+    unmap(w, HP(0), HP(8));
+    written(w, 0, 2);
+    advised(w, 4, 3, RW);
+    touch(w, HP(4), 1);
+    watch(w, u, HP(4), HP(3), MISSING);
+    carry(w, u, HP(0), HP(4), HP(2), 0); /* a huge page is there */
+    resident(w, HP(0), HP(8));
+    resolve(w, WATCH_COPY, u, HP(5) + 3, 1, 0);
+    carry(w, u, HP(1), HP(5), HP(1), 0); /* a page is there */
+    resident(w, HP(0), HP(8));
+    carry(w, u, HP(0), HP(6), HP(1) - 1, 0);
+    resident(w, HP(0), HP(8));
+    unmap(w, HP(0), HP(8));
+    written(w, 1, 1);
+    data(w, HP(2), 1);
+    advised(w, 4, 3, RW);
+    watch(w, u, HP(4), HP(3), MISSING | WP);
+    carry(w, u, HP(0), HP(4), HP(3), MW_UFFD_MOVE_MODE_ALLOW_SRC_HOLES);
+    resident(w, HP(0), HP(8));
+}
+
+/* a child has it too; protected (WATCH-17) */
+SCENARIO(thp_carried_shared)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    written(w, 0, 1);
+    watch(w, u, HP(0), HP(1), WP);
+    resolve(w, WATCH_PROTECT, u, HP(0), HP(1), PROTECT_ON);
+    advised(w, 4, 2, RW);
+    watch(w, u, HP(4), HP(2), MISSING | WP);
+    carry(w, u, HP(0), HP(4), HP(1), 0);
+    resident(w, HP(0), HP(5));
+    wps(w, HP(4), 8);
+    touch(w, HP(4), 1);
+    forked(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    watch(w, u, HP(5), HP(1), MISSING);
+    carry(w, u, HP(4), HP(5), HP(1), 0);
+    resident(w, HP(0), HP(6));
 }
 
 /* ---- at random ---- */
