@@ -209,6 +209,8 @@ static int64_t make(struct mw_space *space, const struct mw_call *call, struct m
         return mw_munlockall(space, why);
     case MW_CALL_MADVISE:
         return mw_madvise(space, arg[0], arg[1], arg[2], why);
+    case MW_CALL_SHMAT:
+        return mw_shmat(space, call->file, arg[0], arg[1], why);
     case MW_CALL_MSYNC:
         return mw_msync(space, arg[0], arg[1], arg[2], why);
     default:

@@ -7,15 +7,13 @@
 #include "model_impl.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/shm.h>
 
 static uint64_t page_of(const struct model *model)
 {
     return UINT64_C(1) << mw_space_config(model->space)->page_shift;
 }
 
-/* ---- shmat ------------------------------------------------------------------ */
+/* ---- shmat and shmdt ---------------------------------------------------------- */
 
 static bool is_room(const struct model *model, uint64_t addr, uint64_t size)
 {
@@ -25,26 +23,13 @@ static bool is_room(const struct model *model, uint64_t addr, uint64_t size)
            (!mw_find_vma(model->space, addr, &vma) || vma.start >= addr + size);
 }
 
-/* Where it is to be attached; false: EINVAL. */
-static bool attach_address(const struct model *model, const struct event *event, uint64_t *addr)
-{
-    uint64_t below = event->arg[1] & (page_of(model) - 1), flags = event->arg[2];
-
-    *addr = event->arg[1] - below;
-    if (below && !(flags & SHM_RND))
-        return false;
-    if (flags & SHM_REMAP)
-        return *addr != 0;
-    return !event->arg[1] || is_room(model, *addr, event->file.size);
-}
-
 /*
  * Not known here: what the segment's rights forbid, whether it is still there,
  * and until it is attached whether it is of huge pages, which need more room.
  */
-static bool is_refused_for_its_kind(const struct model *model, const struct event *event,
-                                    uint64_t addr)
+static bool is_refused_for_its_kind(const struct model *model, const struct event *event)
 {
+    uint64_t addr = event->arg[1] & ~(page_of(model) - 1);
     uint64_t huge = (event->file.size + MW_HUGE_SIZE - 1) & ~(MW_HUGE_SIZE - 1);
 
     return event->result == -MW_EACCES || event->result == -EIDRM ||
@@ -54,73 +39,25 @@ static bool is_refused_for_its_kind(const struct model *model, const struct even
 bool attach_request(struct model *model, const struct event *event,
                     struct model_request *request)
 {
-    uint64_t addr, flags = event->arg[2];
-    uint64_t prot = MW_PROT_READ | (flags & SHM_RDONLY ? 0 : MW_PROT_WRITE) |
-                    (flags & SHM_EXEC ? MW_PROT_EXEC : 0);
-
-    if (!event->file.known || !attach_address(model, event, &addr) ||
-        is_refused_for_its_kind(model, event, addr))
+    if (!event->file.known || is_refused_for_its_kind(model, event))
         return false;
     request->file.object = event->file.opening;
     if (!request->file.object)
         request->file.object = objects_get(model->objects, event->file.dev, event->file.ino,
                                            event->file.path, event->file.size,
                                            objects_flags_of_path(event->file.path));
-    request->file.mode = MW_FILE_READ | (flags & SHM_RDONLY ? 0 : MW_FILE_WRITE);
-    request->call = (struct mw_call){
-        .name = MW_CALL_MMAP,
-        .arg = { addr, event->file.size, prot,
-                 MW_MAP_SHARED | (event->arg[1] ? MW_MAP_FIXED : 0) },
-        .file = request->file.object ? &request->file : NULL,
-    };
+    request->file.mode = MW_FILE_READ | MW_FILE_WRITE;
+    request->call = (struct mw_call){ .name = MW_CALL_SHMAT,
+                                      .arg = { event->arg[1], event->arg[2] },
+                                      .file = &request->file };
     return true;
 }
 
-/* What attach_request has left to be refused. */
-static bool call_shmat(const struct model *model, const struct event *event,
-                       struct model_answer *answer)
-{
-    uint64_t addr;
-
-    answer->result = -MW_EINVAL;
-    return event->file.known && event->result != -MW_EACCES && event->result != -EIDRM &&
-           !attach_address(model, event, &addr);
-}
-
-/* ---- shmdt ------------------------------------------------------------------ */
-
-/* What is known of the segment that a mapping is of; NULL: of none. */
-static const struct object_info *segment_of(const struct mw_vma *vma)
-{
-    const struct object_info *info = vma->object ? mw_object_ctx(vma->object) : NULL;
-
-    return info && strncmp(info->path, "/SYSV", 5) == 0 ? info : NULL;
-}
-
-/*
- * The first piece above addr tells which attachment is meant, wherever it is;
- * the others are its pieces within the segment's size.
- */
+/* Of an attachment that a log does not show nothing is known. */
 static bool call_shmdt(struct model *model, const struct event *event,
                        struct model_answer *answer)
 {
-    uint64_t page = page_of(model), addr = event->arg[0], end = UINT64_MAX, at = addr;
-    const struct mw_object *object = NULL;
-    struct mw_vma vma;
-
-    answer->result = -MW_EINVAL;
-    while (!(addr & (page - 1)) && mw_find_vma(model->space, at, &vma) && vma.end <= end) {
-        const struct object_info *info = segment_of(&vma);
-        at = vma.end;
-        if (!info || vma.start < addr || vma.start - addr != vma.offset ||
-            (object && vma.object != object))
-            continue;
-        object = vma.object;
-        end = addr + ((info->size + page - 1) & ~(page - 1));
-        mw_munmap(model->space, vma.start, vma.end - vma.start, NULL);
-        answer->result = 0;
-    }
-    /* an attachment that a log does not show */
+    answer->result = mw_shmdt(model->space, event->arg[0], &answer->why);
     return answer->result == event->result || event->result != 0;
 }
 
@@ -209,8 +146,6 @@ static bool call_remap_file_pages(struct model *model, const struct event *event
 bool attach_call(struct model *model, const struct event *event, struct model_answer *answer)
 {
     switch (event->call) {
-    case CALL_SHMAT:
-        return call_shmat(model, event, answer);
     case CALL_SHMDT:
         return call_shmdt(model, event, answer);
     case CALL_IO_SETUP:

@@ -66,6 +66,12 @@ int model_import(struct model *model, const struct layout *layout)
 
 /* ---- giving out ------------------------------------------------------------ */
 
+/* Its identity is which attachment it is of. */
+static bool is_segment(const struct mw_vma *vma)
+{
+    return vma->object && (mw_object_flags(vma->object) & MW_OBJ_SHM);
+}
+
 static void to_area(const struct mw_vma *vma, struct area *area)
 {
     const struct object_info *info = vma->object ? mw_object_ctx(vma->object) : NULL;
@@ -75,7 +81,7 @@ static void to_area(const struct mw_vma *vma, struct area *area)
         .end = vma->end,
         .flags = vma->flags & ~(MW_VM_LABEL | MW_VM_NAME),
         .object = vma->object,
-        .anon = vma->anon,
+        .anon = is_segment(vma) ? 0 : vma->anon,
         .identity = vma->offset,
         .kind = vma->object ? AREA_FILE : AREA_ANON,
         .flags_known = true,
@@ -211,7 +217,7 @@ static bool inherit(struct model *child, struct mw_vma *vma)
     vma->flags = label_inherited(child, vma->flags & ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT));
     if (vma->flags & MW_VM_WIPEONFORK)
         vma->anon = 0;
-    if (vma->anon) /* each mapping gets an identity of its own that hangs on its parent's */
+    if (vma->anon && !is_segment(vma)) /* each gets an identity of its own that hangs on its parent's */
         vma->anon = (MADE_UP + ++child->identity) | MW_ANON_FORKED;
     return true;
 }
