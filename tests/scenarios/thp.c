@@ -415,6 +415,25 @@ SCENARIO(thp_carried_shared)
     resident(w, HP(0), HP(6));
 }
 
+/* protected ones that go by pages: each arrives unprotected (WATCH-17) */
+SCENARIO(thp_carried_by_pages)
+{
+    int u;
+    transparent(w);
+    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+    written(w, 0, 3);
+    watch(w, u, HP(0), HP(3), WP);
+    resolve(w, WATCH_PROTECT, u, HP(0), HP(3), PROTECT_ON);
+    advised(w, 4, 5, RW);
+    watch(w, u, HP(4), HP(5), MISSING | WP);
+    carry(w, u, HP(0), HP(4) + 8, HP(1), 0);
+    wps(w, HP(4), 24);
+    carry(w, u, HP(1) + 3, HP(6), HP(1), 0);
+    wps(w, HP(6), 16);
+    wps(w, HP(1), 16);
+    resident(w, HP(0), HP(9));
+}
+
 /* ---- at random ---- */
 
 static uint64_t seed;
