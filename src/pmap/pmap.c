@@ -2,6 +2,7 @@
 /* pmap.c - page tables: walk, enter, protect, zap, move. */
 #include "pmap/pmap.h"
 
+#include "base/fetch.h"
 #include "base/mem.h"
 #include "base/range.h"
 #include "mem/block.h"
@@ -221,6 +222,22 @@ pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level)
         }
         n = pte_frame(pm, *e);
     }
+}
+
+void pmap_fetch(const struct pmap *pm, uint64_t va)
+{
+    frame_t n = pm->root, next = pm->frames->clean_head;
+
+    for (uint32_t l = pm->levels; l > 2; l--) {
+        pte_t e = table(pm, n)[entry_index(pm, va, l)];
+
+        if (!(e & PTE_P) || !is_table(e, l))
+            return;
+        n = pte_frame(pm, e);
+    }
+    fetch(&table(pm, n)[entry_index(pm, va, 2)], 1);
+    fetch(&pm->frames->meta[next], 1);
+    fetch(&table(pm, next)[entry_index(pm, va, 1)], 1);
 }
 
 bool pmap_is_linked(const struct pmap *pm, uint64_t va)

@@ -73,6 +73,9 @@ uint32_t pmap_leaf_shift(const struct pmap *pm, uint32_t level);
  */
 pte_t *pmap_find(const struct pmap *pm, uint64_t va, uint32_t *level);
 
+/* Asks for what an access to `va` will read: the entry for its table of pages, and the table it may get. */
+void pmap_fetch(const struct pmap *pm, uint64_t va);
+
 /* Does another pmap link a table on the way to `va`? */
 bool pmap_is_linked(const struct pmap *pm, uint64_t va);
 

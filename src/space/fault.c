@@ -381,6 +381,8 @@ enum mw_fault_result fault_page(struct mw_space *s, uint64_t addr, uint32_t acce
     struct access a = { .s = s, .exact = addr, .write = access & MW_ACCESS_WRITE };
     pte_t *entry;
 
+    if (tree_is_far(&s->tree))
+        pmap_fetch(&s->pmap, addr); /* while the index is searched */
     a.c = tree_find(&s->tree, addr);
     a.vma = tree_at(a.c);
     if (!a.vma || a.vma->start > addr) {

@@ -10,6 +10,7 @@
  */
 #include "vma/tree.h"
 
+#include "base/fetch.h"
 #include "base/mem.h"
 #include "base/range.h"
 
@@ -17,7 +18,6 @@ enum {
     LEAF_MAX = 31,
     INNER_MAX = 45,
     SPARE_KEEP = 24,
-    NEAR = 2, /* levels of a tree that lies in the cache anyhow */
     ROW = 5, /* neighbours that are filled or emptied together */
     RUN = 2  /* insertions next to the one before that make a run */
 };
@@ -402,21 +402,6 @@ static uint32_t leaf_search_near(const struct node *n, uint64_t addr, uint32_t i
 /* What a search reads of an inner node: what comes first in it. */
 enum { INNER_SEARCHED = offsetof(struct node, u.in.lo) };
 
-/*
- * Asks for all that a call will read of a node at once, so that what is far
- * from the cache is waited for once. Inlined by force: gcc drops a call of what
- * does nothing but this.
- */
-#if defined(__GNUC__)
-__attribute__((always_inline)) static inline void fetch(const struct node *n, bool leaf)
-{
-    for (size_t i = 0; i < (leaf ? sizeof *n : INNER_SEARCHED); i += 64)
-        __builtin_prefetch((const char *)n + i);
-}
-#else
-static void fetch(const struct node *n, bool leaf) { (void)n, (void)leaf; }
-#endif
-
 /* The leaf with the first VMA that ends above `addr`; NULL: none. */
 static struct node *find_leaf(const struct tree *t, uint64_t addr)
 {
@@ -429,8 +414,8 @@ static struct node *find_leaf(const struct tree *t, uint64_t addr)
         if (i == n->count)
             return NULL;
         child = n->u.in.child[i];
-        if (t->height > NEAR)
-            fetch(child, n->level == 1);
+        if (tree_is_far(t))
+            fetch(child, n->level > 1 ? INNER_SEARCHED : sizeof *child);
         n = child;
     }
     return n;

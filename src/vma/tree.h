@@ -38,6 +38,9 @@ struct cursor {
     uint32_t slot;
 };
 
+/* Is it so large that a search waits for memory? (Two levels lie in the cache anyhow.) */
+static inline bool tree_is_far(const struct tree *t) { return t->height > 2; }
+
 void tree_init(struct tree *t, const struct mw_port *port);
 
 /* Gives every node back. The VMAs' objects are the caller's to drop first. */
