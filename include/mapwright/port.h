@@ -32,7 +32,9 @@ struct mw_port {
     /*
      * Memory for the engine's own structs: `size` > 0 bytes, aligned for any
      * type; the content is the engine's to set. NULL means "out of memory":
-     * the call under way answers ENOMEM and has changed nothing.
+     * the call under way answers ENOMEM and has changed nothing. From some
+     * 100,000 mappings on calls are a sixth faster where it lies in huge pages
+     * (with malloc of glibc: GLIBC_TUNABLES=glibc.malloc.hugetlb=1).
      */
     void *(*alloc)(void *ctx, size_t size);
 
