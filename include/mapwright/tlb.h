@@ -63,7 +63,7 @@ struct mw_tlb_entry {
 
 struct mw_tlb {
     struct mw_reader reader;
-    struct mw_run run; /* pages side by side, the last ones looked for: found without a table */
+    struct mw_run run; /* a page, or pages side by side, the last ones looked for: found without a table */
     uint64_t fault;    /* where the last access that failed did */
     bool huge_first; /* which table is asked first; */
     uint32_t turns;  /*   how often the other one had it */
@@ -210,13 +210,37 @@ mw_tlb_in_run(const struct mw_tlb *tlb, uint64_t addr, size_t n, unsigned kind, 
     return true;
 }
 
+/*
+ * An access at the start of a page, that the table of pages knew, is perhaps one
+ * of a row: the page is the run then, unless there is a longer one.
+ */
+static __attribute__((noinline, unused)) void mw_tlb_near(struct mw_tlb *tlb, uint64_t addr)
+{
+    uint64_t page = addr >> MW_TLB_PAGE_SHIFT, stamp = mw_tlb_stamp(tlb);
+    const struct mw_tlb_entry *e = &tlb->page[MW_TLB_WRITE][page % MW_TLB_ENTRIES]; /* can be read too */
+
+    if (tlb->run.bytes > 1u << MW_TLB_PAGE_SHIFT || stamp == 0 || e->tag != mw_tlb_tag(addr, stamp, MW_TLB_PAGE_SHIFT))
+        return;
+    __atomic_store_n(&tlb->reader.reach, 0, __ATOMIC_RELAXED);
+    tlb->run.start = page << MW_TLB_PAGE_SHIFT;
+    tlb->run.bytes = 1u << MW_TLB_PAGE_SHIFT;
+    tlb->run.host = (void *)(uintptr_t)(tlb->run.start + e->addend);
+    mw_tlb_reach(tlb);
+}
+
+static inline __attribute__((always_inline)) void mw_tlb_passed(struct mw_tlb *tlb, uint64_t addr)
+{
+    if (__builtin_expect((addr & ((1u << MW_TLB_PAGE_SHIFT) - 16)) == 0, 0))
+        mw_tlb_near(tlb, addr);
+}
+
 /* Copies from the guest, or to it, what the run or the table that is asked first knows. */
 static inline __attribute__((always_inline)) bool
 mw_tlb_get(struct mw_tlb *tlb, uint64_t addr, void *to, size_t n, unsigned kind)
 {
     unsigned char *host;
 
-    if (mw_tlb_in_run(tlb, addr, n, kind, &host)) {
+    if (__builtin_expect(mw_tlb_in_run(tlb, addr, n, kind, &host), 1)) {
         memcpy(to, host, n);
     } else if (tlb->huge_first) {
         if (!mw_tlb_look(tlb, true, addr, n, kind, &host))
@@ -226,6 +250,7 @@ mw_tlb_get(struct mw_tlb *tlb, uint64_t addr, void *to, size_t n, unsigned kind)
         if (!mw_tlb_look(tlb, false, addr, n, kind, &host))
             return false;
         memcpy(to, host, n);
+        mw_tlb_passed(tlb, addr);
     }
     return true;
 }
@@ -235,7 +260,7 @@ mw_tlb_put(struct mw_tlb *tlb, uint64_t addr, const void *from, size_t n)
 {
     unsigned char *host;
 
-    if (mw_tlb_in_run(tlb, addr, n, MW_TLB_WRITE, &host)) {
+    if (__builtin_expect(mw_tlb_in_run(tlb, addr, n, MW_TLB_WRITE, &host), 1)) {
         memcpy(host, from, n);
     } else if (tlb->huge_first) {
         if (!mw_tlb_look(tlb, true, addr, n, MW_TLB_WRITE, &host))
@@ -245,6 +270,7 @@ mw_tlb_put(struct mw_tlb *tlb, uint64_t addr, const void *from, size_t n)
         if (!mw_tlb_look(tlb, false, addr, n, MW_TLB_WRITE, &host))
             return false;
         memcpy(host, from, n);
+        mw_tlb_passed(tlb, addr);
     }
     return true;
 }

@@ -429,6 +429,46 @@ static void runs(void **state)
     stop(&w);
 }
 
+/* A page that is read from its start on is a run by itself: not one that can't be written, nor instead of a longer one. */
+static void page_runs(void **state)
+{
+    const uint64_t row = BASE + 64 * 4096;
+    struct world w;
+    uint64_t v;
+    (void)state;
+    start(&w, 12, 1024, 0);
+    assert_int_equal(mw_mmap(w.b.space, BASE, 2 * 4096, RW_, FIXED_, NULL, 0, NULL), BASE);
+    for (int64_t i = 1; i >= 0; i--) /* no neighbours in the host */
+        assert_int_equal(mw_store64(w.tlb, BASE + (uint64_t)i * 4096, 0x1111111111111111 * (uint64_t)(i + 1)), MW_FAULT_OK);
+    assert_int_equal(get(&w, BASE + 16), 0);
+    assert_int_equal(w.tlb->reader.reach, 0);
+    assert_int_equal(get(&w, BASE), 0x11111111);
+    assert_int_equal(w.tlb->run.start, BASE);
+    assert_int_equal(w.tlb->reader.reach, 4096 - 15);
+    assert_int_equal(mw_store64(w.tlb, BASE + 4088, 0x3333333333333333), MW_FAULT_OK);
+    assert_int_equal(mw_load64(w.tlb, BASE + 4092, &v), MW_FAULT_OK);
+    assert_int_equal(v, 0x2222222233333333);
+    assert_int_equal(get(&w, BASE + 4096 + 16), 0);
+    assert_int_equal(w.tlb->run.start, BASE);
+    assert_int_equal(set(&w, BASE + 4096 + 4, 4), 0);
+    assert_int_equal(w.tlb->run.start, BASE + 4096);
+    assert_int_equal(mw_mprotect(w.b.space, BASE, 2 * 4096, RO_, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(get(&w, BASE), 0x11111111);
+    assert_int_equal(w.tlb->reader.reach, 0);
+    assert_int_equal(set(&w, BASE, 1), -MW_FAULT_SEGV_ACCERR);
+    assert_int_equal(mw_mmap(w.b.space, row, 64 * 4096, RW_, FIXED_ | MW_MAP_POPULATE, NULL, 0, NULL), row);
+    for (uint64_t i = 0; i < 64; i++)
+        assert_int_equal(set(&w, row + i * 4096, 1), 0);
+    v = w.tlb->run.bytes;
+    assert_true(v > 4096);
+    assert_int_equal(mw_mprotect(w.b.space, BASE, 2 * 4096, RW_, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(set(&w, BASE, 1), 0);
+    assert_int_equal(w.tlb->run.bytes, v);
+    stop(&w);
+}
+
 /* ---- what is given up ---- */
 
 /* READER-2: frames that a reader may be at are not had, until it polls, leaves or is detached. */
@@ -667,7 +707,7 @@ static void random_calls(void **state)
             if (rnd(4) == 0) {
                 change(&w, kinds[k % 4].base, pages);
             } else {
-                uint64_t near = rnd(2) ? rnd(w.b.page) : w.b.page - rnd(16);
+                uint64_t near = rnd(2) ? rnd(w.b.page) : rnd(3) ? w.b.page - rnd(16) : rnd(w.b.page / 4096) * 4096;
                 compare(&w, kinds[k % 4].base + rnd(pages) * w.b.page + near);
             }
             if (rnd(500) == 0)
@@ -684,7 +724,7 @@ int main(void)
         cmocka_unit_test(high_bits), cmocka_unit_test(exec_only), cmocka_unit_test(hosts),
         cmocka_unit_test(calls), cmocka_unit_test(copies), cmocka_unit_test(many_ranges),
         cmocka_unit_test(wrap), cmocka_unit_test(huge), cmocka_unit_test(both_tables),
-        cmocka_unit_test(runs), cmocka_unit_test(waiting_frames), cmocka_unit_test(waiting_huge),
+        cmocka_unit_test(runs), cmocka_unit_test(page_runs), cmocka_unit_test(waiting_frames), cmocka_unit_test(waiting_huge),
         cmocka_unit_test(two_readers), cmocka_unit_test(forked_tables), cmocka_unit_test(random_calls),
     };
     return cmocka_run_group_tests_name("tlb", tests, NULL, NULL);
