@@ -14,6 +14,8 @@
  * is compared with the first byte's entry, so that what crosses into another
  * page misses. Entries are for 4 KiB; pages of 2 MiB and more have a
  * second table, asked when the first one misses, with entries for 2 MiB.
+ * Before both, one run is asked: a page that is being read or written from its
+ * start on, or pages that lie side by side in host memory as in the guest's.
  *
  * What is promised about threads, and what the embedder has to do, stands in
  * reader.h: a TLB is a reader. Every access polls; a virtual CPU that computes
