@@ -185,6 +185,23 @@ uint64_t vm_flags_of_text(const char *line);
 /* Where the logs part; NULL: they agree. Points at static text. */
 const char *session_difference(const struct session *s);
 
+/* ---- random episodes ---- */
+
+/* The number that follows `name` in a program's arguments. */
+uint64_t world_argument(int argc, char **argv, const char *name, uint64_t otherwise);
+
+/* What they are, each in session->extra: the same for the same seed and number. */
+struct episodes {
+    uint64_t calls;  /* in all, */
+    int steps, most; /* and in each, unless --calls and --steps say otherwise */
+    void (*make)(void *episode, uint64_t seed, uint64_t number, int steps);
+    bool (*agrees)(struct session *s, void *episode);
+    int (*shrink)(struct session *s, void *episode); /* drops calls while the worlds differ: how many are left */
+};
+
+/* Runs them, or --episode alone, up to the fifth that fails. What main returns. */
+int world_random(struct session *s, const struct episodes *of, int argc, char **argv);
+
 /* ---- steps, each logs a line ---- */
 
 void say(struct world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

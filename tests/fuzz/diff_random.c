@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_STEPS 600
 #define PAGES 64
@@ -333,8 +332,9 @@ static void make_op(struct op *o, int files)
         o->kind = OP_LOAD, o->addr = at((int64_t)below(PAGES));
 }
 
-static void make_episode(struct episode *e, uint64_t seed, uint64_t number, int steps)
+static void make_episode(void *ctx, uint64_t seed, uint64_t number, int steps)
 {
+    struct episode *e = ctx;
     state = seed * 0x9e3779b97f4a7c15ull ^ (number + 1) * 0xbf58476d1ce4e5b9ull;
     if (state == 0)
         state = 1;
@@ -506,8 +506,9 @@ static void run_episode(struct world *w, void *ctx)
 }
 
 /* True when both worlds agree. `e` lies in shared memory: the engine marks what it can't do. */
-static bool agrees(struct session *s, struct episode *e)
+static bool agrees(struct session *s, void *ctx)
 {
+    struct episode *e = ctx;
     session_reset(s);
     for (int i = 0; i < e->n; i++)
         e->op[i].unmodelled = false;
@@ -526,8 +527,9 @@ static int dropped(const struct episode *e)
 }
 
 /* Drops calls, in ever smaller groups, while the difference stays. */
-static void shrink(struct session *s, struct episode *e)
+static int shrink(struct session *s, void *ctx)
 {
+    struct episode *e = ctx;
     for (int size = e->n / 2; size > 0; size = size > 1 ? size / 2 : 0)
         for (bool again = true; again;) {
             again = false;
@@ -549,65 +551,24 @@ static void shrink(struct session *s, struct episode *e)
             }
         }
     agrees(s, e);
-}
-
-static uint64_t argument(int argc, char **argv, const char *name, uint64_t otherwise)
-{
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], name) == 0)
-            return strtoull(argv[i + 1], NULL, 0);
-    return otherwise;
+    return e->n - dropped(e);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct episodes episodes = { 100000, 300, MAX_STEPS, make_episode, agrees, shrink };
     struct session *s = NULL;
     _Static_assert(sizeof(struct episode) <= sizeof s->extra, "the episode fits");
     world_init(argc, argv);
     if (world_as_live(argc, argv, &s))
         world_live_main(s, s->task[0] ? run_episode : open_files, s->extra);
-    uint64_t seed = argument(argc, argv, "--seed", 1);
-    uint64_t calls = argument(argc, argv, "--calls", 100000);
-    uint64_t only = argument(argc, argv, "--episode", UINT64_MAX);
-    plain = argument(argc, argv, "--plain", 0);
-    int steps = (int)argument(argc, argv, "--steps", 300);
-    uint64_t episodes, failed = 0, ran = 0;
-    struct timespec t0, t1;
+    plain = world_argument(argc, argv, "--plain", 0);
     s = session_new();
     if (s == NULL)
         return 1;
-    struct episode *e = (struct episode *)(void *)s->extra;
-    if (steps < 1 || steps > MAX_STEPS)
-        steps = MAX_STEPS;
-    episodes = (calls + (uint64_t)steps - 1) / (uint64_t)steps;
     session_reset(s);
     world_run_live(s, open_files, NULL);
     s->keep_snapshot = true;
     snprintf(s->task, sizeof s->task, "episode");
-    clock_gettime(CLOCK_MONOTONIC, &t0);
-    for (uint64_t i = 0; i < episodes && failed < 5; i++) {
-        if (only != UINT64_MAX)
-            i = only;
-        make_episode(e, seed, i, steps);
-        ran++;
-        if (!agrees(s, e)) {
-            failed++;
-            shrink(s, e);
-            const char *what = session_difference(s);
-            printf("FAILED --seed %llu --episode %llu --steps %d, %d calls left\n%s\n",
-                   (unsigned long long)seed, (unsigned long long)i, steps, e->n - dropped(e),
-                   what ? what : "(the live run did not end)\n");
-            fflush(stdout);
-        }
-        if (only != UINT64_MAX)
-            break;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &t1);
-    double seconds = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
-    printf("%llu episodes, %llu calls, %.0f a second\n", (unsigned long long)ran,
-           (unsigned long long)(ran * (uint64_t)steps),
-           (double)(ran * (uint64_t)steps) / (seconds > 0 ? seconds : 1));
-    /* the run counts as one test, however long */
-    printf("%d passed, %llu failed\n", failed == 0, (unsigned long long)failed);
-    return failed != 0;
+    return world_random(s, &episodes, argc, argv);
 }

@@ -85,8 +85,9 @@ static struct step random_step(void)
     return s;
 }
 
-static void make_episode(struct episode *e, uint64_t seed, uint64_t number, int steps)
+static void make_episode(void *ctx, uint64_t seed, uint64_t number, int steps)
 {
+    struct episode *e = ctx;
     static const uint64_t extra[] = { 0, MW_UFFD_FEATURE_WP_UNPOPULATED, MW_UFFD_FEATURE_WP_ASYNC };
     state = (seed * 1000003 + number + 1) * 0x9e3779b97f4a7c15ull;
     memset(e, 0, sizeof *e);
@@ -184,7 +185,7 @@ static void run_episode(struct world *w, void *ctx)
     }
 }
 
-static bool agrees(struct session *s, struct episode *e)
+static bool agrees(struct session *s, void *e)
 {
     session_reset(s);
     if (!world_run_live(s, run_episode, e))
@@ -193,8 +194,10 @@ static bool agrees(struct session *s, struct episode *e)
     return session_difference(s) == NULL;
 }
 
-static void shrink(struct session *s, struct episode *e)
+static int shrink(struct session *s, void *ctx)
 {
+    struct episode *e = ctx;
+    int left = e->n;
     for (bool again = true; again;) {
         again = false;
         for (int i = e->n - 1; i >= 0; i--) {
@@ -205,50 +208,21 @@ static void shrink(struct session *s, struct episode *e)
                 e->step[i].dropped = false;
             else
                 again = true;
+            left -= e->step[i].dropped;
         }
     }
     agrees(s, e);
-}
-
-static uint64_t argument(int argc, char **argv, const char *name, uint64_t otherwise)
-{
-    for (int i = 1; i + 1 < argc; i++)
-        if (strcmp(argv[i], name) == 0)
-            return strtoull(argv[i + 1], NULL, 0);
-    return otherwise;
+    return left;
 }
 
 int main(int argc, char **argv)
 {
+    static const struct episodes episodes = { 20000, 40, MAX_STEPS, make_episode, agrees, shrink };
     struct session *s = NULL;
     _Static_assert(sizeof(struct episode) <= sizeof s->extra, "the episode fits");
     world_init(argc, argv);
     if (world_as_live(argc, argv, &s))
         world_live_main(s, run_episode, s->extra);
-    uint64_t seed = argument(argc, argv, "--seed", 1), calls = argument(argc, argv, "--calls", 20000);
-    uint64_t only = argument(argc, argv, "--episode", UINT64_MAX), failed = 0, i;
-    int steps = (int)argument(argc, argv, "--steps", 40);
     s = session_new();
-    if (s == NULL)
-        return 1;
-    struct episode *e = (struct episode *)(void *)s->extra;
-    if (steps < 1 || steps > MAX_STEPS)
-        steps = MAX_STEPS;
-    for (i = 0; i * (uint64_t)steps < calls && failed < 5; i++) {
-        make_episode(e, seed, only == UINT64_MAX ? i : only, steps);
-        if (!agrees(s, e)) {
-            failed++;
-            shrink(s, e);
-            const char *what = session_difference(s);
-            printf("FAILED --seed %llu --episode %llu --steps %d\n%s\n", (unsigned long long)seed,
-                   (unsigned long long)(only == UINT64_MAX ? i : only), steps,
-                   what ? what : "(the live run did not end)");
-            fflush(stdout);
-        }
-        if (only != UINT64_MAX)
-            break;
-    }
-    printf("%llu episodes of %d calls\n", (unsigned long long)i, steps);
-    printf("%d passed, %llu failed\n", failed == 0, (unsigned long long)failed);
-    return failed != 0;
+    return s ? world_random(s, &episodes, argc, argv) : 1;
 }
