@@ -24,8 +24,9 @@ bool fail_never(void);
 size_t mapped_bytes(void);
 unsigned open_files(void);
 
-/* Whether reading, or writing, a byte there ends a child by SIGSEGV. */
-bool faults(const volatile unsigned char *at, bool write);
+/* The signal that reading, or writing 1 to, a byte there gets; 0: none. And whether it is SIGSEGV. */
+int signal_of(const volatile void *at, bool write);
+bool faults(const volatile void *at, bool write);
 
 /* Runs `what` in a forked child: 0 if it returned true. */
 bool in_child(bool (*what)(void *), void *arg);

@@ -86,27 +86,6 @@ static uint64_t held(struct mw_live *live)
     return s.held;
 }
 
-/* Does a touch of `p` get a signal? */
-static sigjmp_buf landing;
-static void land(int sig) { siglongjmp(landing, sig); }
-
-static int signal_of(char *p, bool write)
-{
-    struct sigaction sa = { .sa_handler = land }, old_segv, old_bus;
-    sigaction(SIGSEGV, &sa, &old_segv);
-    sigaction(SIGBUS, &sa, &old_bus);
-    int sig = sigsetjmp(landing, 1);
-    if (sig == 0) {
-        if (write)
-            *(volatile char *)p = 1;
-        else
-            (void)*(volatile char *)p;
-    }
-    sigaction(SIGSEGV, &old_segv, NULL);
-    sigaction(SIGBUS, &old_bus, NULL);
-    return sig;
-}
-
 static long minor_faults(void)
 {
     struct rusage u;
