@@ -431,6 +431,16 @@ static void write_notes(const struct cpu *cpus)
             sched_yield();
 }
 
+static bool have_passed(void)
+{
+    bool passed;
+
+    lock(&mutex);
+    passed = mw_readers_passed(frames);
+    unlock(&mutex);
+    return passed;
+}
+
 static void run(bool with_waiting, unsigned changes)
 {
     struct mw_config config;
@@ -457,7 +467,7 @@ static void run(bool with_waiting, unsigned changes)
     /* longer where there is so much else to do that a CPU had no turn */
     for (unsigned i = 0; i < changes || (!have_done_all(cpus) && i < 100 * changes); i++) {
         change(i);
-        if (i % 8 == 0)
+        while (i % 8 == 0 && !have_passed()) /* what has been taken away waits for them in limbo */
             sched_yield();
     }
     write_notes(cpus);
