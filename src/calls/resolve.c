@@ -390,6 +390,8 @@ static int move_one(const struct resolve *r, uint64_t from, uint64_t to, uint64_
         return why_plain(r->why, WHY_no_memory);
     e = pmap_find(pm, from, NULL);
     zero = e && pte_frame(pm, *e) == pm->frames->zero;
+    if (!e && !r->holes && !pmap_pages(pm, from)) /* without so much as a table it is seen first */
+        return refuse(r, WHY_watch_move_hole, from);
     if (pmap_find(pm, to, NULL))
         return refuse(r, WHY_watch_exists, to);
     if (!e && r->holes)

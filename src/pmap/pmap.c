@@ -418,8 +418,8 @@ bool pmap_own(struct pmap *pm, uint64_t start, uint64_t end, uint32_t whole)
 
 /* Which entries a walk drops: all, those of pmap_drop, or guards. */
 enum zap {
-    ZAP_ALL, ZAP_ANON = DROP_ANON, ZAP_MAPPED = DROP_MAPPED, ZAP_CONTENT = DROP_CONTENT,
-    ZAP_POISON = DROP_POISON, ZAP_GUARDS
+    ZAP_ALL, ZAP_ANON = DROP_ANON, ZAP_MAPPED = DROP_MAPPED, ZAP_MAPPED_WP = DROP_MAPPED_WP,
+    ZAP_CONTENT_WP = DROP_CONTENT_WP, ZAP_POISON = DROP_POISON, ZAP_GUARDS
 };
 
 static bool zaps(enum zap which, pte_t e)
@@ -430,12 +430,13 @@ static bool zaps(enum zap which, pte_t e)
         return (e & PTE_GUARD) && which == ZAP_GUARDS;
     if (which == ZAP_POISON)
         return (e & (PTE_MARK | PTE_WP)) == PTE_MARK;
-    return !(e & PTE_MARK) || which == ZAP_ANON || (which == ZAP_MAPPED && !(e & PTE_WP));
+    return !(e & PTE_MARK) || which == ZAP_ANON ||
+           ((which == ZAP_MAPPED || which == ZAP_MAPPED_WP) && !(e & PTE_WP));
 }
 
 static void zap_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, enum zap which)
 {
-    bool marked = (*e & PTE_WP) && (which == ZAP_MAPPED || which == ZAP_CONTENT);
+    bool marked = (*e & PTE_WP) && (which == ZAP_MAPPED_WP || which == ZAP_CONTENT_WP);
 
     pm->pool->resident -= counted(pm, *e, level);
     if (pmap_is_block(pm, *e, level))

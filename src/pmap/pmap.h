@@ -136,10 +136,10 @@ void pmap_zap(struct pmap *pm, uint64_t start, uint64_t end);
 
 /*
  * The same, but guards stay. Marks go with private anonymous memory; a file's
- * pages that are write-protected leave a mark, and when the file is emptied
- * poison stays too. Or poison goes, and nothing else.
+ * pages that are write-protected leave a mark where that is watched for, and
+ * when the file is emptied poison stays too. Or poison goes, and nothing else.
  */
-enum pmap_drop { DROP_ANON = 1, DROP_MAPPED, DROP_CONTENT, DROP_POISON };
+enum pmap_drop { DROP_ANON = 1, DROP_MAPPED, DROP_MAPPED_WP, DROP_CONTENT, DROP_CONTENT_WP, DROP_POISON };
 void pmap_drop(struct pmap *pm, uint64_t start, uint64_t end, enum pmap_drop how);
 
 /* Only guards go. */

@@ -12,11 +12,16 @@ static void zap(struct mw_space *s, uint64_t start, uint64_t end, enum pmap_drop
     space_flush(s, start, end);
 }
 
+static enum pmap_drop drop_content(const struct mw_vma *v)
+{
+    return v->flags & MW_VM_UFFD_WP ? DROP_CONTENT_WP : DROP_CONTENT;
+}
+
 /* A mapping's; or only a shared one's. */
 static void zap_any(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
-    (void)v, (void)ctx;
-    zap(s, at.start, at.end, DROP_CONTENT);
+    (void)ctx;
+    zap(s, at.start, at.end, drop_content(v));
 }
 
 static void zap_shared(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
@@ -67,7 +72,9 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
     if (!pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS) ||
         !frame_promise(s->pmap.frames, vma_level(v), own.shared))
         return false;
-    zap(s, at.start, at.end, is_anonymous(v) ? DROP_ANON : DROP_MAPPED);
+    zap(s, at.start, at.end, is_anonymous(v)              ? DROP_ANON
+                             : v->flags & MW_VM_UFFD_WP ? DROP_MAPPED_WP
+                                                        : DROP_MAPPED);
     return frame_promise(s->pmap.frames, vma_level(v), own.alone);
 }
 
@@ -88,7 +95,7 @@ static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_r
     huge_unpromise(s, v->start, v->end); /* without them, as if it had asked for none */
     none.flags |= MW_VM_NORESERVE;
     tree_set(tree_find(&s->tree, v->start), &none);
-    zap(s, at.start, at.end, DROP_CONTENT);
+    zap(s, at.start, at.end, drop_content(&none));
 }
 
 /* Tables that a parent or a child has too. */

@@ -317,21 +317,17 @@ static bool is_missed(const struct access *a, uint32_t *why)
     return vma(a)->flags & (there ? MW_VM_UFFD_MINOR : MW_VM_UFFD_MISSING);
 }
 
-/* A marked page becomes present, write-protected as the mark says. */
-static enum mw_fault_result fault_marked(struct access *a)
+/* A marked page becomes present, a page of its own where it would be written, write-protected as the mark says. */
+static enum mw_fault_result fault_marked(const struct access *a)
 {
-    bool write = a->write;
-    enum mw_fault_result r;
+    enum mw_fault_result r = fault_absent(a);
     pte_t *entry;
 
-    a->write = false;
-    r = fault_absent(a);
-    a->write = write;
     if (r != MW_FAULT_OK)
         return r;
     entry = pmap_find(&a->s->pmap, a->addr, NULL);
     pte_set(entry, (*entry & ~PTE_W) | PTE_WP);
-    return write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : MW_FAULT_OK;
+    return a->write ? watched(a, MW_UFFD_PAGEFAULT_FLAG_WP) : MW_FAULT_OK;
 }
 
 /* Of a huge page, or one of zeros, the others stay protected. */

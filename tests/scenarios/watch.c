@@ -556,6 +556,71 @@ SCENARIO(watch_identity)
     lay(w);
 }
 
+/* what is not watched for it any more leaves no mark where it was protected (WATCH-18) */
+SCENARIO(watch_dropped_unwatched)
+{
+    int u = watcher(w, F_ALL_WP), m = file_of(w, FILE_SHMEM, 12, RWF);
+    if (u < 0)
+        return;
+    filemap(w, 0, 12, RW, SHARED, m, 0);
+    filemap(w, 20, 4, RW, PRIV, m, 0);
+    for (int64_t at = 0; at <= 20; at += 20) {
+        touch(w, at, 3);
+        watch(w, u, at, 4, WP);
+        resolve(w, WATCH_PROTECT, u, at, 4, PROTECT_ON);
+        watch(w, u, at, 4, MISSING);
+        advise(w, at + 1, 3, MW_MADV_DONTNEED);
+        watch(w, u, at, 4, WP);
+        wps(w, at, 4);
+    }
+    touch(w, 4, 3);
+    watch(w, u, 4, 4, WP);
+    resolve(w, WATCH_PROTECT, u, 4, 4, PROTECT_ON);
+    watch(w, u, 4, 4, MISSING);
+    advise(w, 5, 3, MW_MADV_REMOVE);
+    watch(w, u, 4, 4, WP);
+    wps(w, 4, 4);
+}
+
+/* a source without a page table is seen before a page at the destination (WATCH-17) */
+SCENARIO(watch_move_from_nothing)
+{
+    int u = watcher(w, MW_UFFD_FEATURE_MOVE);
+    if (u < 0)
+        return;
+    anon(w, 0, 1536, RW);
+    advise(w, 0, 1536, MW_MADV_NOHUGEPAGE);
+    touch(w, 1, 1);
+    watch(w, u, 0, 512, MISSING);
+    carry(w, u, 1024, 1, 1, 0);
+    carry(w, u, 1024, 1, 1, MW_UFFD_MOVE_MODE_ALLOW_SRC_HOLES);
+    touch(w, 1025, 1);
+    carry(w, u, 1024, 1, 1, 0);
+    carry(w, u, 1024, 3, 1, 0);
+}
+
+/* a write makes a page of what was marked absent, before it waits (WATCH-8) */
+SCENARIO(watch_marked_write)
+{
+    int u = watcher(w, F_ALL_WP | F_SIGBUS), m = file_of(w, FILE_SHMEM, 4, RWF);
+    if (u < 0)
+        return;
+    anon(w, 0, 4, RW);
+    filemap(w, 8, 4, RW, PRIV, m, 0);
+    filemap(w, 16, 4, RW, SHARED, m, 0);
+    for (int64_t at = 0; at < 16; at += 8) {
+        watch(w, u, at, 4, WP);
+        resolve(w, WATCH_PROTECT, u, at, 2, PROTECT_ON);
+        store(w, at, 77);
+    }
+    smaps_firm(w);
+    store(w, 16, 99);
+    unwatch(w, u, 0, 4);
+    unwatch(w, u, 8, 4);
+    data(w, 0, 2);
+    data(w, 8, 2);
+}
+
 /* FREE takes poison, and leaves marks (WATCH-18) */
 SCENARIO(watch_free_poison)
 {
