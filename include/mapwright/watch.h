@@ -129,7 +129,7 @@ void *mw_watch_ctx(const struct mw_watcher *watcher);
  *   EINVAL  mode 0 or unknown; unaligned, empty or beyond user space; nothing
  *           mapped; a border inside a huge page; memory of a kind that can't be
  *           watched so (shared memory and huge pages: any way; private anonymous:
- *           MISSING, WP; with WP_ASYNC all can for WP)
+ *           MISSING, WP; with WP_ASYNC all but I/O memory and rings for WP)
  *   EPERM   shared memory without the right to be written
  *   EBUSY   watched by another watcher
  *   ENOMEM  a cut that max_map_count forbids: what lies before it is watched

@@ -59,7 +59,7 @@ static bool can_watch(const struct mw_watcher *w, const struct mw_vma *v, uint64
     if ((v->flags & MW_VM_MIRRORED) ||
         ((v->flags & MW_VM_DROPPABLE) && space_has(w->space, ROW_WATCH_STRICTER)))
         return false;
-    if (modes == MW_VM_UFFD_WP && (w->features & MW_UFFD_FEATURE_WP_ASYNC))
+    if (modes == MW_VM_UFFD_WP && (w->features & MW_UFFD_FEATURE_WP_ASYNC) && !(v->flags & SPECIAL))
         return true;
     if (!held)
         return is_anonymous(v) && !(v->flags & SPECIAL) && !(modes & MW_VM_UFFD_MINOR);

@@ -524,6 +524,27 @@ static void zero_file(void **state)
     bench_close(&b);
 }
 
+/* with WP_ASYNC files can be watched for WP, rings can't (WATCH-3) */
+static void any_kind(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_config(&b, 12, 64);
+    bench_open(&b);
+    struct mw_watcher *w = watcher(&b, MW_UFFD_FEATURE_WP_ASYNC);
+    for (uint32_t ring = 0; ring < 2; ring++) {
+        struct mw_file f = { .mode = MW_FILE_READ | MW_FILE_WRITE };
+        assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, b.page,
+                                          ring ? MW_OBJ_DONTEXPAND : 0, &f.object), 0);
+        assert_int_equal(mw_mmap(b.space, at(&b, 0), b.page, MW_PROT_READ | MW_PROT_WRITE,
+                                 MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL), at(&b, 0));
+        assert_int_equal(mw_watch_register(w, at(&b, 0), b.page, WP, NULL, NULL), ring ? -MW_EINVAL : 0);
+        assert_int_equal(mw_watch_register(w, at(&b, 0), b.page, WP | MISSING, NULL, NULL), -MW_EINVAL);
+        mw_object_put(f.object);
+    }
+    bench_close(&b);
+}
+
 /* without pages there is a layout to watch, and nothing to resolve */
 static void layout_only(void **state)
 {
@@ -555,7 +576,7 @@ int main(void)
         cmocka_unit_test(told), cmocka_unit_test(forks), cmocka_unit_test(huge),
         cmocka_unit_test(minor), cmocka_unit_test(moves), cmocka_unit_test(versions),
         cmocka_unit_test(known), cmocka_unit_test(apart), cmocka_unit_test(many),
-        cmocka_unit_test(zero_file), cmocka_unit_test(layout_only),
+        cmocka_unit_test(zero_file), cmocka_unit_test(any_kind), cmocka_unit_test(layout_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
