@@ -17,6 +17,11 @@ static enum pmap_drop drop_content(const struct mw_vma *v)
     return v->flags & MW_VM_UFFD_WP ? DROP_CONTENT_WP : DROP_CONTENT;
 }
 
+static enum pmap_drop drop_mapped(const struct mw_vma *v)
+{
+    return v->flags & MW_VM_UFFD_WP ? DROP_MAPPED_WP : DROP_MAPPED;
+}
+
 /* A mapping's; or only a shared one's. */
 static void zap_any(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
@@ -72,17 +77,16 @@ bool discard_pages(struct mw_space *s, const struct mw_vma *v, struct mw_range a
     if (!pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS) ||
         !frame_promise(s->pmap.frames, vma_level(v), own.shared))
         return false;
-    zap(s, at.start, at.end, is_anonymous(v)              ? DROP_ANON
-                             : v->flags & MW_VM_UFFD_WP ? DROP_MAPPED_WP
-                                                        : DROP_MAPPED);
+    zap(s, at.start, at.end, is_anonymous(v) ? DROP_ANON : drop_mapped(v));
     return frame_promise(s->pmap.frames, vma_level(v), own.alone);
 }
 
 /* What sets no huge pages aside goes first: then nobody but a mirror still has those that do. */
 static void zap_unpromised(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
+    (void)ctx;
     if (!huge_is_promised(v))
-        zap_any(s, v, at, ctx);
+        zap(s, at.start, at.end, drop_mapped(v));
 }
 
 static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
@@ -95,7 +99,7 @@ static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_r
     huge_unpromise(s, v->start, v->end); /* without them, as if it had asked for none */
     none.flags |= MW_VM_NORESERVE;
     tree_set(tree_find(&s->tree, v->start), &none);
-    zap(s, at.start, at.end, drop_content(&none));
+    zap(s, at.start, at.end, drop_mapped(&none));
 }
 
 /* Tables that a parent or a child has too. */

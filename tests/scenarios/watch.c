@@ -621,6 +621,32 @@ SCENARIO(watch_marked_write)
     data(w, 8, 2);
 }
 
+/* truncation takes poison, emptying does not; marks stay (WATCH-18) */
+SCENARIO(watch_truncated)
+{
+    int u = watcher(w, F_ALL_WP | F_SIGBUS | MW_UFFD_FEATURE_POISON);
+    int m = file_of(w, FILE_SHMEM, 4, RWF), n = file_of(w, FILE_SHMEM, 4, RWF);
+    if (u < 0)
+        return;
+    filemap(w, 0, 4, RW, SHARED, m, 0);
+    filemap(w, 8, 4, RW, PRIV, m, 0);
+    filemap(w, 16, 4, RW, SHARED, n, 0);
+    for (int64_t at = 0; at <= 16; at += 8) {
+        touch(w, at + 2, 1);
+        watch(w, u, at, 4, MISSING | WP);
+        resolve(w, WATCH_POISON, u, at, 1, 0);
+        resolve(w, WATCH_PROTECT, u, at + 1, 3, PROTECT_ON);
+    }
+    truncate_to(w, m, 0);
+    truncate_to(w, m, 4 * PAGE);
+    advise(w, 16, 4, MW_MADV_REMOVE);
+    for (int64_t at = 0; at <= 16; at += 8) {
+        wps(w, at, 4);
+        resolve(w, WATCH_POISON, u, at, 1, 0);
+    }
+    lay(w);
+}
+
 /* FREE takes poison, and leaves marks (WATCH-18) */
 SCENARIO(watch_free_poison)
 {
