@@ -73,7 +73,7 @@ static bool version_of(const char *text, uint32_t *out)
 
 static bool only_of(const char *text, uint32_t *out)
 {
-    char list[128], *save = NULL;
+    char list[512], *save = NULL;
     if (text == NULL || strlen(text) >= sizeof list)
         return false;
     strcpy(list, text);

@@ -38,12 +38,18 @@ enum step_kind {
     STEP_MMAP, STEP_MUNMAP, STEP_MPROTECT, STEP_MREMAP, STEP_BRK, /* compared calls, */
     STEP_MLOCK, STEP_MLOCK2, STEP_MUNLOCK, STEP_MLOCKALL, STEP_MUNLOCKALL,
     STEP_MADVISE, STEP_MSYNC, STEP_MINCORE, STEP_MSEAL,
+    STEP_NAME, STEP_TRUNCATE, STEP_SHMAT, STEP_SHMDT,
+    STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_ZEROPAGE, STEP_CONTINUE, STEP_POISON, STEP_MOVE,
+    STEP_WRITEPROTECT,                                            /* userfaultfd's */
     STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
     STEP_LIMIT, STEP_CAPS, STEP_FILL, STEP_FORK, STEP_RING, STEP_WATCH, /* circumstances, */
-    STEP_COUNTERS, STEP_BYTES,                                    /* and checks */
+    STEP_SHM_REMOVE, STEP_WATCHER, STEP_UNWATCHER, STEP_THP,
+    STEP_COUNTERS, STEP_BYTES, STEP_SMAPS,                        /* and checks */
     STEP_KINDS
 };
-#define STEP_CALLS (STEP_MSEAL + 1)
+#define STEP_CALLS (STEP_WRITEPROTECT + 1)
+#define STEPS_OF_SHM (1u << STEP_SHMAT | 1u << STEP_SHMDT)
+#define STEPS_OF_WATCHERS ((1u << STEP_CALLS) - (1u << STEP_REGISTER))
 #define CORE_PAGES 32u /* of mincore's answer are compared */
 
 /* The files that an episode may map. */
@@ -57,19 +63,23 @@ enum {
     FILE_HUGE = FILES, /* what MAP_HUGETLB maps; no file to open either */
     /* Only in fixed scenarios: rings of io_uring and perf, the vdso, SysV shared memory. */
     FILE_URING, FILE_PERF, FILE_VDSO, FILE_SHM,
-    ALL_FILES
+    FILE_SEGMENT, /* what shmat attaches: this one and the next */
+    ALL_FILES = FILE_SEGMENT + 2
 };
+#define SEGMENTS 2
+#define WATCHERS 2
+#define COPY_PAGES 16u /* most that UFFDIO_COPY copies */
 
 struct step {
     uint8_t kind;
     bool dropped;  /* left out by the shrinker */
     bool skipped;  /* the engine does not model it: not made */
-    int8_t file;   /* STEP_MMAP: FILE_... */
+    int8_t file;   /* STEP_MMAP, STEP_TRUNCATE: FILE_...; which segment, watcher or name */
     uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which */
     uint32_t flags; /* of calls that have some; STEP_CAPS, STEP_COUNTERS: all */
     uint64_t addr, len; /* STEP_LIMIT: len is in pages, UINT64_MAX none */
-    uint64_t more;      /* offset, new size, advice */
-    uint64_t to;        /* new address; STEP_STORE: the value */
+    uint64_t more;      /* offset, new size, advice; userfaultfd's mode and features */
+    uint64_t to;        /* new address; STEP_MOVE: from where; STEP_STORE: the value */
 };
 
 struct episode {
@@ -80,6 +90,7 @@ struct episode {
 /* The names of kinds, "mmap" and so on. */
 extern const char *const step_name[STEP_KINDS];
 extern const char *const file_name[ALL_FILES];
+const char *name_of_memory(int i); /* NULL: none */
 
 /* One step as C-like text. */
 void step_text(const struct step *s, char *buf, size_t size);
@@ -114,12 +125,17 @@ struct system {
     bool exact;     /* chosen addresses are compared */
     bool privileged, thp, seal, status, fork_ok, fixed_layout;
     bool watch;     /* there is userfaultfd */
+    uint64_t watch_features; /* of watchers */
+    bool segments;  /* there is SysV shared memory, in a namespace of this program's own */
+    bool names;     /* anonymous memory can have a name */
+    uint32_t thp_mode; /* MW_THP_...: NEVER as well where huge pages can't be compared */
     uint64_t ring_bytes; /* what io_setup maps; 0: it does not */
     bool ring_dontcopy;
     bool exec_only; /* memory for execution only can't be read */
     bool exact_copies; /* a copy by the system stops at the first byte that faults */
     uint64_t mmap_base, ram_pages, max_map_count, stack_limit, memlock;
     uint32_t core;  /* what the last mincore said, a bit for each page */
+    uint32_t copied; /* the sum of what was copied out last */
     int64_t leaked; /* pages that this process has locked for ever: a defect counts some twice */
     uint64_t min_addr, fixed_min; /* the lowest address that is chosen, that may be named */
     uint32_t caps, overcommit;
@@ -162,6 +178,7 @@ bool sys_counters(struct counted *out);
 bool sys_sizes(struct counted *out); /* VmSize, and VmData and VmStk as one, at a tenth of the cost */
 void sys_lower_lock_limit(void);    /* so that it can be raised again by what leaks */
 bool sys_set_leaked(int64_t pages); /* limits and counters are without these. False: too many */
+const char *sys_smaps(void);        /* all of it, until something else is looked at; NULL: not to be had */
 uint64_t sys_vm_flags(uint64_t addr); /* from smaps; 0 when it can't tell */
 const char *vm_flag_name(int i, uint64_t *flag); /* as smaps has it; NULL: no more */
 int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
@@ -180,6 +197,13 @@ struct model {
     struct mw_why why;
     uint64_t future; /* MW_FUTURE_... */
     bool all_locked; /* by mlockall(MCL_CURRENT) */
+    bool unprivileged; /* by a step */
+    bool segments;     /* some segment was asked for */
+    uint32_t removed;  /* segments, one bit each */
+    struct mw_watcher *watcher[WATCHERS];
+    bool thp; /* transparent huge pages may come */
+    uint64_t content[FILES_TO_MAP]; /* bytes of each file that no ftruncate has taken */
+    uint32_t copied;
     uint32_t core, core_known; /* what the last mincore said; pages that it may be asked of */
     struct mw_space *parent[MOST_PARENTS]; /* after a fork */
     int parents;
@@ -188,6 +212,7 @@ struct model {
 extern struct model model;
 extern uint32_t model_version;
 extern uint64_t model_huge_pages; /* what the next model_open has */
+extern bool model_watched; /* the next model_open has files whose pages are all there */
 
 bool model_prepare(void); /* takes its memory, before the layout is looked at */
 bool model_open(void);
@@ -205,6 +230,39 @@ bool model_present(uint64_t addr); /* the page tables have an entry */
 bool model_add_shm(uint64_t bytes); /* the object of FILE_SHM */
 struct mw_object *model_huge_file(uint64_t bytes); /* NULL: no memory */
 bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
+
+uint64_t model_entry(uint64_t addr); /* of the page tables, of level 2; 0: none */
+bool model_has_objects(uint64_t addr, uint64_t end); /* something there is not private anonymous */
+
+/* ---- kinds of steps with a file each, both sides: objects.c, watch.c, thp.c ---- */
+
+/* ftruncate, shmat, shmdt, and IPC_RMID. */
+int64_t sys_object_step(const struct step *s);
+int64_t model_object_step(const struct step *s);
+uint64_t segment_bytes(int segment);
+void sys_probe_segments(void);
+void sys_remove_segments(void);
+bool sys_attached(int segment, int64_t *n); /* how many mappings; false: it is gone */
+bool object_step_is_safe(const struct step *s);
+
+/* userfaultfd. Each watcher has SIGBUS for its messages, so that nothing waits. */
+int64_t sys_watch_step(const struct step *s);
+int64_t model_watch_step(const struct step *s);
+void sys_forget_watchers(void);
+bool model_is_watched(void); /* a watcher is open */
+bool watch_step_is_safe(const struct step *s);
+
+/* Transparent huge pages. */
+void sys_probe_thp(void);
+void sys_allow_thp(bool allow);
+bool sys_khugepaged_came(void); /* since they were allowed */
+void thp_begin(void);
+void thp_after(const struct step *s, int64_t result); /* each step, while there may be some */
+bool thp_uncertain(uint64_t addr, uint64_t len);
+bool thp_step_is_safe(const struct step *s);
+
+/* Of smaps what both sides know. False: `*addr` is the first mapping that differs. (face.c) */
+bool same_smaps(uint64_t *addr);
 
 /* ---- one episode (run.c) ---- */
 
@@ -224,7 +282,7 @@ struct tally {
     uint64_t calls, accesses, others, episodes, skipped;
     uint64_t by_kind[STEP_KINDS], ok_by_kind[STEP_CALLS];
     uint64_t reason[MAX_REASONS];
-    uint64_t rule[96]; /* cover.c's list of rules of success */
+    uint64_t rule[112]; /* cover.c's list of rules of success */
     uint64_t cpu_us; /* of all processes */
 };
 
@@ -253,8 +311,12 @@ struct generator {
     int n;         /* steps */
     bool hugetlb; /* some calls are about huge pages */
     bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks, watches;
+    bool truncates, segments, names, thp;
+    int watchers; /* open, or still to be opened */
     int rings;         /* still to be made */
     uint64_t ring;     /* where the last one is */
+    uint64_t poison;   /* a page that got some last; 0: none */
+    uint64_t tail;     /* the end of a page that was written last; 0: none */
     uint64_t recent[32];
     uint32_t recents;
     uint32_t value;
@@ -305,7 +367,7 @@ void shrink(struct slot *slot);
 struct expectation {
     uint32_t version;
     int64_t result[MAX_STEPS]; /* STEP_STORE, STEP_LOAD: MET_... */
-    uint32_t value[MAX_STEPS]; /* of a load; of mincore */
+    uint32_t value[MAX_STEPS]; /* of a load, of mincore; the sum of a copy */
     uint32_t known[MAX_STEPS]; /* the pages that mincore's answer may be compared for */
     struct seen area[48];
     int areas;

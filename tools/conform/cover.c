@@ -17,7 +17,8 @@ enum rule {
     R_ANON_3, R_FAULT_1, R_FAULT_2, R_FAULT_3, R_FAULT_4, R_FAULT_5, R_STACK_1, R_STACK_2, R_STACK_3,
     R_LOCK_1, R_LOCK_5, R_LOCK_8, R_LOCK_9, R_LOCK_ALL, R_LOCK_NONE, R_LOCK_10, R_ADVICE_3, R_ADVICE_7,
     R_ADVICE_8, R_ADVICE_9, R_ADVICE_10, R_ADVICE_11, R_ADVICE_13, R_UNGUARD, R_SYNC_2, R_CORE_3,
-    R_SEAL_4, R_SEAL_5, R_SEAL_6,
+    R_SEAL_4, R_SEAL_5, R_SEAL_6, R_TRUNC_1, R_TRUNC_2, R_SHM_5, R_SHM_6, R_WATCH_4, R_WATCH_5,
+    R_WATCH_11, R_WATCH_12, R_WATCH_13, R_WATCH_14, R_WATCH_15, R_WATCH_17, R_THP_1, R_ADVICE_14,
     RULES
 };
 
@@ -107,6 +108,20 @@ static const struct {
     [R_SEAL_4] = { "SEAL-4", "memory was sealed" },
     [R_SEAL_5] = { "SEAL-5", "mseal cut a mapping" },
     [R_SEAL_6] = { "SEAL-6", "advice refused because of a seal" },
+    [R_TRUNC_1] = { "TRUNC-1", "a mapped file shrank" },
+    [R_TRUNC_2] = { "TRUNC-2", "a mapped file grew" },
+    [R_SHM_5] = { "SHM-5", "a segment was attached" },
+    [R_SHM_6] = { "SHM-6", "a segment was detached" },
+    [R_WATCH_4] = { "WATCH-4", "memory was watched" },
+    [R_WATCH_5] = { "WATCH-5", "memory was watched no more" },
+    [R_WATCH_11] = { "WATCH-11", "UFFDIO_COPY filled pages" },
+    [R_WATCH_12] = { "WATCH-12", "UFFDIO_ZEROPAGE did" },
+    [R_WATCH_13] = { "WATCH-13", "UFFDIO_CONTINUE mapped pages" },
+    [R_WATCH_14] = { "WATCH-14", "UFFDIO_POISON" },
+    [R_WATCH_15] = { "WATCH-15", "UFFDIO_WRITEPROTECT" },
+    [R_WATCH_17] = { "WATCH-17", "UFFDIO_MOVE moved pages" },
+    [R_THP_1] = { "THP-1", "a write made a huge page" },
+    [R_ADVICE_14] = { "ADVICE-14", "MADV_COLLAPSE made a huge page" },
 };
 
 /* Reasons (or with a _ at the end, all that begin so) that calls of a program on this Linux never have; SPEC.md says more of each. */
@@ -131,11 +146,13 @@ static const struct {
     { "file_refused", "files that refuse are no program's: tests/unit" },
     { "place_refused", "files that place themselves: tests/unit" },
     { "sync_failed", "a disk would have to fail: tests/unit" },
-    { "shm_", "shmat and shmdt are not called: tests/scenarios" },
-    { "collapse_", "transparent huge pages are off: tests/scenarios" },
-    { "watch_", "userfaultfd is not called: tests/scenarios" },
-    { "unwatch_", "userfaultfd is not called: tests/scenarios" },
-    { "populate_poison", "userfaultfd is not called: tests/scenarios" },
+    { "collapse_read_only", "before Linux 6.18" },
+    { "watch_features", "none is asked for that is not there: tests/scenarios" },
+    { "watch_call", "before Linux 6.8" },
+    { "watch_waits", "watchers have SIGBUS here: tests/scenarios" },
+    { "watch_huge", "no huge pages are watched here: tests/scenarios" },
+    { "watch_no_page", "the machine's memory runs out" },
+    { "watch_move_shared", "no watcher is left after a fork: tests/scenarios" },
     { "advice_offset", "once in millions of calls: tests/unit" },
     { "advice_too_far", "once in millions of calls: tests/unit" },
 };
@@ -162,6 +179,8 @@ static const char *never_met(const char *reason)
 /* What a call is made on, and an access. */
 static struct mw_vma at_first;
 static bool was_mapped;
+static uint64_t file_size;      /* of the one that ftruncate is about */
+static struct mw_stats at_store; /* while huge pages may come */
 
 static bool mapped_at(uint64_t addr, struct mw_vma *v)
 {
@@ -171,6 +190,10 @@ static bool mapped_at(uint64_t addr, struct mw_vma *v)
 void cover_before(const struct step *s)
 {
     was_mapped = (s->kind == STEP_MREMAP || s->kind == STEP_STORE) && mapped_at(s->addr, &at_first);
+    if (s->kind == STEP_TRUNCATE)
+        file_size = mw_object_size(model.file[s->file].object);
+    if (model.thp && s->kind == STEP_STORE)
+        mw_stats(model.space, &at_store);
 }
 
 /* ---- neighbours ---- */
@@ -352,9 +375,28 @@ static void advice_rules(uint64_t *n, const struct step *s, const struct mw_stat
     case MW_MADV_GUARD_REMOVE:
         n[R_UNGUARD] += s->len != 0;
         break;
+    case MW_MADV_COLLAPSE:
+        n[R_ADVICE_14] += after->resident > before->resident;
+        break;
     default:
         n[R_ADVICE_7] += after->map_count > before->map_count;
     }
+}
+
+/* Those on objects, and userfaultfd's. */
+static void object_rules(uint64_t *n, const struct step *s)
+{
+    static const uint8_t rule_of[STEP_CALLS] = {
+        [STEP_SHMAT] = R_SHM_5, [STEP_SHMDT] = R_SHM_6, [STEP_REGISTER] = R_WATCH_4,
+        [STEP_UNREGISTER] = R_WATCH_5, [STEP_COPY] = R_WATCH_11, [STEP_ZEROPAGE] = R_WATCH_12,
+        [STEP_CONTINUE] = R_WATCH_13, [STEP_POISON] = R_WATCH_14, [STEP_MOVE] = R_WATCH_17,
+        [STEP_WRITEPROTECT] = R_WATCH_15,
+    };
+    bool mapped = s->kind == STEP_TRUNCATE && mw_object_mapped(model.file[s->file].object) > 0;
+    if (mapped)
+        n[s->len < file_size ? R_TRUNC_1 : R_TRUNC_2] += s->len != file_size;
+    else if (rule_of[s->kind] != 0)
+        n[rule_of[s->kind]]++;
 }
 
 /* The calls on locks and advice that succeeded. */
@@ -416,7 +458,10 @@ void cover_call(struct tally *t, const struct step *s, int64_t result,
         t->rule[R_MPROT_5] += (s->prot & MW_PROT_GROWSDOWN) != 0;
         break;
     default:
-        lock_and_advice_rules(t->rule, s, before, after);
+        if (s->kind < STEP_NAME)
+            lock_and_advice_rules(t->rule, s, before, after);
+        else
+            object_rules(t->rule, s);
     }
 }
 
@@ -461,6 +506,11 @@ void cover_access(struct tally *t, uint64_t addr, enum met met, bool store)
     t->rule[R_FAULT_4] += met == MET_OK;
     if (store && met == MET_OK)
         first_write(t->rule, addr);
+    if (store && model.thp) {
+        struct mw_stats now;
+        mw_stats(model.space, &now);
+        t->rule[R_THP_1] += now.resident > at_store.resident + 1;
+    }
     if (met == MET_MAPERR)
         stack_refused(t->rule, addr);
 }

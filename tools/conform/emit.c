@@ -27,6 +27,12 @@ static bool in_arena(uint64_t a)
     return a >= ZONE_LOW && a < ZONE_HIGH;
 }
 
+/* Its result is an address. */
+static bool is_placed(const struct step *s)
+{
+    return s->kind == STEP_MMAP || s->kind == STEP_MREMAP || s->kind == STEP_RING || s->kind == STEP_SHMAT;
+}
+
 /* A step before `i` that the system chose a place for, where `a` lies: its number, or -1. */
 static int place_of(int i, uint64_t a, uint64_t *from)
 {
@@ -34,9 +40,10 @@ static int place_of(int i, uint64_t a, uint64_t *from)
         const struct step *s = &ep->step[k];
         uint64_t len = s->kind == STEP_MREMAP ? s->more
                        : s->kind == STEP_RING ? sys.ring_bytes
+                       : s->kind == STEP_SHMAT ? 6 * PAGE
                                               : s->len;
         int64_t r = want[0].result[k];
-        if ((s->kind != STEP_MMAP && s->kind != STEP_MREMAP && s->kind != STEP_RING) || r <= 0 || in_arena((uint64_t)r))
+        if (!is_placed(s) || r <= 0 || in_arena((uint64_t)r))
             continue;
         if ((uint64_t)r == s->addr || (s->kind == STEP_MREMAP && (uint64_t)r == s->to))
             continue;
@@ -73,18 +80,19 @@ static void put_length(uint64_t n)
 
 /* ---- one step ---- */
 
+static const char *const file_variable[FILES_TO_MAP] = {
+    "file", "small_file", "read_only_file", "write_only_file", "a_pipe", "dev_zero",
+    "append_file", "noexec_file", "proc_file",
+};
+
 static void put_mmap(int i, const struct step *s)
 {
-    static const char *const name[FILES_TO_MAP] = {
-        "file", "small_file", "read_only_file", "write_only_file", "a_pipe", "dev_zero",
-        "append_file", "noexec_file", "proc_file",
-    };
     fprintf(f, "syscall(SYS_mmap, ");
     put_address(i, s->addr);
     fprintf(f, ", ");
     put_length(s->len);
     fprintf(f, ", 0x%xul, 0x%xul, (long)%s, ", s->prot, s->flags,
-            s->file == FILE_NONE ? "-1" : name[s->file]);
+            s->file == FILE_NONE ? "-1" : file_variable[s->file]);
     put_length(s->more);
     fprintf(f, ")");
 }
@@ -140,7 +148,10 @@ static void put_copy(int i, const struct step *s)
 {
     fprintf(f, s->kind == STEP_COPY_IN ? "copy_in(" : "copy_out(");
     put_address(i, s->addr);
-    fprintf(f, ", %" PRIu64 ")", s->len);
+    fprintf(f, ", %" PRIu64, s->len);
+    if (s->kind == STEP_COPY_OUT)
+        fprintf(f, ", &value[%d]", i);
+    fprintf(f, ")");
 }
 
 /* With the pages that are not a file's, and so can be compared. */
@@ -151,6 +162,72 @@ static void put_mincore(int i, const struct step *s)
     fprintf(f, ", ");
     put_length(s->len);
     fprintf(f, ", 0x%xu, &value[%d])", want[0].known[i], i);
+}
+
+static void put_shmat(int i, const struct step *s)
+{
+    fprintf(f, "syscall(SYS_shmat, ");
+    if (s->file < 0)
+        fprintf(f, "-1, ");
+    else
+        fprintf(f, "segment(%d), ", s->file);
+    put_address(i, s->addr);
+    fprintf(f, ", 0x%xul)", s->flags);
+}
+
+/* Files, segments, names. */
+static void put_object(int i, const struct step *s)
+{
+    const char *name = name_of_memory(s->file);
+    switch (s->kind) {
+    case STEP_TRUNCATE:
+        fprintf(f, "syscall(SYS_ftruncate, (long)writable(%s), 0x%" PRIx64 "ul)", file_variable[s->file], s->len);
+        break;
+    case STEP_SHMAT:
+        put_shmat(i, s);
+        break;
+    case STEP_SHMDT:
+        fprintf(f, "syscall(SYS_shmdt, ");
+        put_address(i, s->addr);
+        fprintf(f, ")");
+        break;
+    case STEP_SHM_REMOVE:
+        fprintf(f, "remove_segment(%d)", s->file);
+        break;
+    default:
+        fprintf(f, "syscall(SYS_prctl, 0x53564d41ul /* PR_SET_VMA */, 0ul, ");
+        put_address(i, s->addr);
+        fprintf(f, ", 0x%" PRIx64 "ul, %s%s%s)", s->len, name ? "\"" : "", name ? name : "NULL", name ? "\"" : "");
+    }
+}
+
+static void put_watch(int i, const struct step *s)
+{
+    static const char *const call[] = { "watch_register", "watch_unregister", "watch_copy", "watch_zeropage",
+                                        "watch_continue", "watch_poison", "watch_move", "watch_protect" };
+    if (s->kind == STEP_WATCHER || s->kind == STEP_UNWATCHER) {
+        fprintf(f, s->kind == STEP_WATCHER ? "open_watcher(%d, 0x%" PRIx64 "ul)" : "close_watcher(%d)", s->file, s->more);
+        return;
+    }
+    fprintf(f, "%s(%d, ", call[s->kind - STEP_REGISTER], s->file);
+    put_address(i, s->addr);
+    fprintf(f, ", ");
+    put_length(s->len);
+    fprintf(f, ", 0x%" PRIx64 "ul, ", s->more);
+    put_address(i, s->to);
+    fprintf(f, ")");
+}
+
+static void put_rare(int i, const struct step *s)
+{
+    if (s->kind == STEP_THP)
+        fprintf(f, "prctl(PR_SET_THP_DISABLE, 0ul, 0ul, 0ul, 0ul)");
+    else if ((s->kind >= STEP_NAME && s->kind < STEP_REGISTER) || s->kind == STEP_SHM_REMOVE)
+        put_object(i, s);
+    else if ((s->kind >= STEP_REGISTER && s->kind < STEP_CALLS) || s->kind == STEP_WATCHER || s->kind == STEP_UNWATCHER)
+        put_watch(i, s);
+    else
+        fprintf(f, "0");
 }
 
 static void put_call(int i, const struct step *s)
@@ -190,7 +267,7 @@ static void put_call(int i, const struct step *s)
         put_length(s->len);
         fprintf(f, ")");
         break;
-    default: fprintf(f, "0");
+    default: put_rare(i, s);
     }
 }
 
@@ -216,7 +293,7 @@ static void put_result(int i, int64_t r)
         fprintf(f, "-%s", mw_errno_name((int)-r));
     else if (s->kind == STEP_RING && r > 0)
         fprintf(f, "CHOSEN");
-    else if ((s->kind == STEP_MMAP || s->kind == STEP_MREMAP) && r > 0 && !in_arena((uint64_t)r) &&
+    else if (is_placed(s) && r > 0 && !in_arena((uint64_t)r) &&
              (uint64_t)r != s->addr && (uint64_t)r != s->to)
         fprintf(f, "CHOSEN");
     else if (in_arena((uint64_t)r))
@@ -287,6 +364,14 @@ static bool uses_special(void)
     return uses(STEP_RING) || uses(STEP_WATCH);
 }
 
+static bool uses_watchers(void)
+{
+    for (int k = STEP_REGISTER; k < STEP_CALLS; k++)
+        if (uses((enum step_kind)k))
+            return true;
+    return uses(STEP_WATCHER) || uses(STEP_UNWATCHER);
+}
+
 static void put_texts(void)
 {
     char text[512];
@@ -337,6 +422,8 @@ bool emit_program(const struct slot *slot, const char *path, uint64_t seed, uint
         fputs(emit_heap, f);
     if (uses_special())
         fputs(emit_special, f);
+    if (uses_watchers())
+        fputs(emit_watchers, f);
     fputs(emit_main, f);
     if (uses_special())
         fprintf(f, "    open_special();\n");

@@ -5,7 +5,7 @@
 
 #include "conform.h"
 
-extern const char emit_includes[], emit_types[], emit_helpers[], emit_heap[], emit_special[], emit_main[],
+extern const char emit_includes[], emit_types[], emit_helpers[], emit_heap[], emit_special[], emit_watchers[], emit_main[],
     emit_end[];
 
 #endif

@@ -5,11 +5,10 @@
  * chance comes from the seed and the episode's number, and from the engine's
  * layout, so that an episode repeats.
  */
-#include "conform.h"
+#include "generate.h"
 
 #include <string.h>
 
-#define WINDOW 64u         /* pages that most of an episode happens in */
 #define LONGEST 8u         /* pages; more is never locked or populated */
 
 static uint64_t any(struct generator *g)
@@ -20,12 +19,12 @@ static uint64_t any(struct generator *g)
     return g->state * 0x2545f4914f6cdd1dull >> 11;
 }
 
-static uint64_t below(struct generator *g, uint64_t n)
+uint64_t below(struct generator *g, uint64_t n)
 {
     return any(g) % n;
 }
 
-static bool one_in(struct generator *g, uint64_t n)
+bool one_in(struct generator *g, uint64_t n)
 {
     return below(g, n) == 0;
 }
@@ -59,6 +58,7 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
     g->hugetlb = sys.huge_pages > 0 && episode % 96 == 11; /* clearing them takes its time */
+    kinds_begin(g);
     if (g->hugetlb) {
         g->forks = sys.fork_ok && episode % 192 == 11;
         g->rings = 0;
@@ -68,6 +68,8 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     if (g->fills) { /* it takes as long as a hundred others: it should tell much */
         g->n = MAX_STEPS;
         g->seals = sys.seal;
+        g->watchers = sys.watch;
+        g->watches = g->thp = false;
     }
     for (int i = 0; i < 32; i++)
         remember(g, ARENA + below(g, WINDOW) * PAGE);
@@ -80,7 +82,7 @@ bool generate_leaves_traces(const struct generator *g)
 
 /* ---- addresses and lengths ---- */
 
-static uint64_t hostile(struct generator *g)
+uint64_t hostile(struct generator *g)
 {
     static const uint64_t table[] = {
         0, 1, PAGE - 1, PAGE, PAGE + 1, TASK_END, TASK_END - PAGE, TASK_END + PAGE, TASK_END - 1,
@@ -116,7 +118,7 @@ static uint64_t huge_border(struct generator *g)
     return at + (below(g, 5) - 2) * PAGE * (one_in(g, 2) ? 1 : 0);
 }
 
-static uint64_t some_page(struct generator *g)
+uint64_t some_page(struct generator *g)
 {
     uint64_t dice = below(g, 16);
     if (dice < 6)
@@ -132,7 +134,7 @@ static uint64_t some_page(struct generator *g)
     return ARENA + below(g, WINDOW) * PAGE;
 }
 
-static uint64_t some_addr(struct generator *g)
+uint64_t some_addr(struct generator *g)
 {
     uint64_t a;
     if (g->hostile && one_in(g, 50))
@@ -148,7 +150,7 @@ static uint64_t rounded(uint64_t len)
     return (len + PAGE - 1) & ~(PAGE - 1);
 }
 
-static uint64_t some_len(struct generator *g, uint64_t addr)
+uint64_t some_len(struct generator *g, uint64_t addr)
 {
     struct mw_vma v;
     uint64_t other, len;
@@ -181,7 +183,7 @@ static uint64_t some_len(struct generator *g, uint64_t addr)
     return len;
 }
 
-static uint32_t some_prot(struct generator *g)
+uint32_t some_prot(struct generator *g)
 {
     static const uint8_t table[] = { 3, 3, 3, 3, 3, 1, 1, 1, 0, 0, 5, 7, 2, 4, 6 };
     uint32_t prot = table[below(g, sizeof table)];
@@ -315,7 +317,6 @@ static bool advice_is_safe(uint64_t advice, uint64_t addr, uint64_t end)
 {
     switch ((uint32_t)advice) {
     case MW_MADV_PAGEOUT:
-    case MW_MADV_COLLAPSE:
     case MW_MADV_HWPOISON:
     case MW_MADV_SOFT_OFFLINE:
         return false;
@@ -369,9 +370,16 @@ static bool locks_safely(const struct step *s)
            (s->flags > 7 || !(s->flags & MW_MCL_CURRENT) || s->flags & MW_MCL_ONFAULT);
 }
 
+/* userfaultfd's calls change nothing of what is beside their range. */
+static bool stays_harmless(const struct step *s)
+{
+    return (harmless(s->addr, s->len) || s->addr % PAGE != 0) &&
+           (s->kind != STEP_MOVE || harmless(s->to, s->len) || s->to % PAGE != 0);
+}
+
 bool step_is_safe(const struct step *s)
 {
-    if (!is_bearable(s))
+    if (!is_bearable(s) || !watch_step_is_safe(s) || !thp_step_is_safe(s))
         return false;
     switch (s->kind) {
     case STEP_MMAP:
@@ -410,9 +418,18 @@ bool step_is_safe(const struct step *s)
     case STEP_MUNLOCKALL:
         return locks_safely(s);
     case STEP_WATCH:
-        return is_piece(s);
+        return is_piece(s) && !model_is_watched();
+    case STEP_NAME:
+        return sys.names && walks_safely(s);
+    case STEP_TRUNCATE:
+    case STEP_SHMDT:
+    case STEP_SHM_REMOVE:
+        return object_step_is_safe(s);
+    case STEP_SHMAT:
+        return object_step_is_safe(s) && (s->addr == 0 || s->file < 0 || (s->addr % PAGE != 0 && !(s->flags & MW_SHM_RND)) ||
+                                          harmless(s->addr & ~(PAGE - 1), segment_bytes(s->file)));
     default:
-        return true;
+        return s->kind < STEP_REGISTER || s->kind >= STEP_CALLS || stays_harmless(s);
     }
 }
 
@@ -553,7 +570,9 @@ static enum step_kind asked_for(struct generator *g)
 static enum step_kind some_call(struct generator *g)
 {
     uint64_t dice = below(g, 100);
-    enum step_kind kind = dice < 28   ? STEP_MMAP
+    enum step_kind of_kind = some_kind(g);
+    enum step_kind kind = of_kind != STEP_KINDS ? of_kind
+                          : dice < 28 ? STEP_MMAP
                           : dice < 36 ? STEP_MUNMAP
                           : dice < 55 ? STEP_MPROTECT
                           : dice < 85 ? STEP_MREMAP
@@ -590,7 +609,7 @@ static void make_mprotect(struct generator *g, struct step *s)
 }
 
 /* A piece of one mapping of the arena; false: there is none. */
-static bool some_piece(struct generator *g, struct step *s)
+bool some_piece(struct generator *g, struct step *s)
 {
     struct mw_vma v;
     uint64_t from = some_page(g), pages;
@@ -611,7 +630,7 @@ static uint64_t some_advice(struct generator *g)
         MW_MADV_NOHUGEPAGE, MW_MADV_DONTDUMP, MW_MADV_DODUMP, MW_MADV_WIPEONFORK,
         MW_MADV_WIPEONFORK, MW_MADV_KEEPONFORK, MW_MADV_COLD, MW_MADV_POPULATE_READ,
         MW_MADV_POPULATE_WRITE, MW_MADV_DONTNEED_LOCKED, MW_MADV_GUARD_INSTALL,
-        MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_GUARD_REMOVE,
+        MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_GUARD_REMOVE, MW_MADV_COLLAPSE,
     };
     uint64_t advice = table[below(g, sizeof table)];
     if (g->hostile && one_in(g, 60))
@@ -648,19 +667,26 @@ static void make_lock(struct generator *g, struct step *s)
     if (s->kind == STEP_MLOCKALL && one_in(g, 3))
         s->flags = MW_MCL_FUTURE;
     lock_range(g, s);
+    if (s->kind == STEP_MADVISE && g->poison && one_in(g, 6)) {
+        s->more = one_in(g, 2) ? MW_MADV_POPULATE_READ : MW_MADV_POPULATE_WRITE;
+        s->addr = g->poison;
+        s->len = PAGE;
+    }
 }
 
 /* Near the limit of mappings this is refused. */
 static void make_hole(struct generator *g, struct step *s)
 {
     static const uint8_t kinds[] = { STEP_MUNMAP, STEP_MUNMAP, STEP_MUNMAP, STEP_MLOCK, STEP_MADVISE,
-                                     STEP_MADVISE, STEP_MSEAL };
+                                     STEP_MADVISE, STEP_MSEAL, STEP_REGISTER, STEP_REGISTER };
     struct mw_vma v;
     s->kind = kinds[below(g, sizeof kinds)];
     s->flags = 0;
     s->more = MW_MADV_DONTDUMP;
-    if (s->kind == STEP_MSEAL && !g->seals)
+    if ((s->kind == STEP_MSEAL && !g->seals) || (s->kind == STEP_REGISTER && g->watchers == 0))
         s->kind = STEP_MUNMAP;
+    if (s->kind == STEP_REGISTER)
+        s->file = 0, s->more = 1;
     if (model_next_vma(s->addr, &v) && v.end - v.start >= 3 * PAGE && v.end <= FILL) {
         s->addr = v.start + PAGE;
         s->len = PAGE;
@@ -682,6 +708,8 @@ static void make_call(struct generator *g, struct step *s)
         make_mprotect(g, s);
     else if (s->kind == STEP_BRK)
         make_brk(g, s);
+    else if (s->kind >= STEP_NAME)
+        make_kind(g, s);
     else if (s->kind != STEP_MUNMAP)
         make_lock(g, s);
     if (g->filled && !g->only && one_in(g, 8))
@@ -815,6 +843,17 @@ static void make_fill(struct generator *g, struct step *s)
     g->filled = true;
 }
 
+/* The end of a page, which a file that ends in it loses (make_truncate). */
+static void access_tail(struct generator *g, struct step *s)
+{
+    if (s->kind == STEP_LOAD && g->tail)
+        s->addr = g->tail;
+    else
+        s->addr += PAGE - sizeof(uint32_t);
+    if (s->kind == STEP_STORE)
+        g->tail = s->addr;
+}
+
 static void make_access(struct generator *g, struct step *s)
 {
     uint64_t dice = below(g, 20);
@@ -822,11 +861,27 @@ static void make_access(struct generator *g, struct step *s)
                                                                       : STEP_COPY_OUT;
     s->addr = sys.heap && one_in(g, 20) ? heap_page(g) : some_addr(g);
     s->addr &= ~(PAGE - 1);
+    if (g->truncates && one_in(g, 2))
+        access_tail(g, s);
     s->to = ++g->value + 1000;
     if (s->kind == STEP_COPY_IN || s->kind == STEP_COPY_OUT) {
         s->len = 1 + below(g, 6 * PAGE);
-        s->addr += one_in(g, 2) ? below(g, PAGE) : 0;
+        s->addr = (s->addr & ~(PAGE - 1)) + (one_in(g, 2) ? below(g, PAGE) : 0);
     }
+}
+
+static void make_step(struct generator *g, int i, struct step *s, uint64_t dice)
+{
+    if (g->hugetlb && !g->only && dice % 2 == 0)
+        make_huge(g, s);
+    else if (g->thp && !g->only && dice % 2 == 0)
+        make_thp(g, s);
+    else if (dice < 86)
+        make_call(g, s);
+    else if (dice < 97)
+        make_access(g, s);
+    else
+        make_other(g, i, s);
 }
 
 void generate_step(struct generator *g, int i, struct step *s)
@@ -837,14 +892,8 @@ void generate_step(struct generator *g, int i, struct step *s)
         s->file = FILE_NONE;
         if (i == 40 && g->fills && !g->filled)
             make_fill(g, s);
-        else if (g->hugetlb && !g->only && dice % 2 == 0)
-            make_huge(g, s);
-        else if (dice < 86)
-            make_call(g, s);
-        else if (dice < 97)
-            make_access(g, s);
-        else
-            make_other(g, i, s);
+        else if (!make_frame(g, i, s))
+            make_step(g, i, s, dice);
         if (step_is_safe(s))
             return;
     }
@@ -857,6 +906,8 @@ void generate_step(struct generator *g, int i, struct step *s)
 void generate_result(struct generator *g, const struct step *s, int64_t result)
 {
     g->forked = g->forked || s->kind == STEP_FORK;
+    if (s->kind == STEP_POISON && result > 0)
+        g->poison = s->addr;
     if (s->kind < STEP_CALLS && s->addr % PAGE == 0) {
         remember(g, s->addr);
         if (s->len % PAGE == 0 && s->len < 1u << 30)
@@ -864,7 +915,7 @@ void generate_result(struct generator *g, const struct step *s, int64_t result)
         if (s->kind == STEP_MREMAP && s->to % PAGE == 0)
             remember(g, s->to);
     }
-    if (result <= 0)
+    if (result <= 0 || (s->kind != STEP_MMAP && s->kind != STEP_MREMAP && s->kind != STEP_SHMAT && s->kind != STEP_RING))
         return;
     remember(g, (uint64_t)result);
     if (s->kind == STEP_RING || (s->kind == STEP_MREMAP && s->addr == g->ring))

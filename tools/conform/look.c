@@ -253,6 +253,11 @@ uint64_t sys_vm_flags(uint64_t addr)
     return 0;
 }
 
+const char *sys_smaps(void)
+{
+    return sys.look == LOOK_QUERY && sys_files.smaps >= 0 && slurp(sys_files.smaps) > 0 ? text : NULL;
+}
+
 /* ---- counters ---- */
 
 static int64_t status_pages(const char *key)
@@ -558,11 +563,12 @@ void sys_probe(void)
     probe_numbers();
     sys.exact_copies = has_exact_copies();
     sys.thp = has_huge_pages();
-    /* a huge page makes memory touched that has only been read: none for this program */
-    prctl(PR_SET_THP_DISABLE, 1ul, 0ul, 0ul, 0ul);
+    /* a huge page makes memory touched that has only been read: none for this program, but in some episodes */
+    sys_probe_thp();
     sys.exec_only = has_exec_only();
     sys.seal = sys_raw(NR_MSEAL, 1, 0, 0, 0, 0, 0) == -MW_EINVAL;
     sys_probe_special();
+    sys_probe_segments();
     sys.fork_ok = true;
     sys.exact = true;
 }

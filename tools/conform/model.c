@@ -20,6 +20,7 @@
 struct model model;
 uint32_t model_version = MW_LINUX_NEWEST;
 uint64_t model_huge_pages;
+bool model_watched;
 
 static struct mw_frames *frames;
 static struct mw_object *other; /* what the program's own mappings map */
@@ -96,9 +97,9 @@ bool model_prepare(void)
 static int read_page(void *ctx, uint64_t index, void *page)
 {
     uint32_t value = 100 + (uint32_t)index;
-    int which = (int)((int *)ctx - file_mark);
-    if (index * PAGE + sizeof value <= file_bytes(which))
-        memcpy(page, &value, sizeof value);
+    uint64_t bytes = model.content[(int *)ctx - file_mark], n = bytes > index * PAGE ? bytes - index * PAGE : 0;
+    if (index < FILE_PAGES)
+        memcpy(page, &value, n < sizeof value ? n : sizeof value);
     return 0;
 }
 
@@ -109,10 +110,15 @@ static uint64_t object_bytes(int which)
 {
     if (which == FILE_RING)
         return sys.ring_bytes > 32 * PAGE ? sys.ring_bytes : 32 * PAGE;
-    return which < FILES ? file_bytes(which) : 2 * PAGE;
+    return which >= FILE_SEGMENT ? segment_bytes(which - FILE_SEGMENT)
+           : which < FILES       ? file_bytes(which)
+                                 : 2 * PAGE;
 }
 
-static const uint32_t object_flags[FILE_SHM] = {
+static const uint32_t object_flags[ALL_FILES] = {
+    [FILE_RW] = MW_OBJ_SHMEM, [FILE_SMALL] = MW_OBJ_SHMEM, [FILE_RO] = MW_OBJ_SHMEM,
+    [FILE_WO] = MW_OBJ_SHMEM, [FILE_APPEND] = MW_OBJ_SHMEM, [FILE_NOEXEC] = MW_OBJ_SHMEM,
+    [FILE_SEGMENT] = MW_OBJ_SHM, [FILE_SEGMENT + 1] = MW_OBJ_SHM,
     [FILE_ZERO] = MW_OBJ_ANON | MW_OBJ_OWN_PLACE | MW_OBJ_THP_PLACE,
     [FILE_RING] = MW_OBJ_DONTEXPAND | MW_OBJ_AIO,
     [FILE_URING] = MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND | MW_OBJ_NO_ADDRESS,
@@ -120,11 +126,17 @@ static const uint32_t object_flags[FILE_SHM] = {
     [FILE_VDSO] = MW_OBJ_DONTEXPAND | MW_OBJ_WHOLE,
 };
 
+/* Those that are read in page by page; watchers see which pages a file has, so for them all are there. */
+static const struct mw_object_ops *ops_of(int which)
+{
+    return which < FILES && !model_watched ? &file_ops : NULL;
+}
+
 static bool open_objects(void)
 {
     /* the file system of pipes is noexec since 6.18 (6.17 measured without) */
     const uint32_t noexec = model_version >= MW_LINUX(6, 18) ? MW_FILE_NOEXEC : 0;
-    const uint32_t mode[FILE_SHM] = {
+    const uint32_t mode[ALL_FILES] = {
         [FILE_RW] = MW_FILE_READ | MW_FILE_WRITE, [FILE_SMALL] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_RO] = MW_FILE_READ, [FILE_WO] = MW_FILE_WRITE,
         [FILE_PIPE] = MW_FILE_READ | MW_FILE_NOMMAP | noexec,
@@ -136,14 +148,16 @@ static bool open_objects(void)
         [FILE_URING] = MW_FILE_READ | MW_FILE_WRITE, [FILE_PERF] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_VDSO] = MW_FILE_READ | MW_FILE_WRITE,
     };
-    for (int i = 0; i < FILE_SHM; i++) {
+    for (int i = 0; i < ALL_FILES; i++) {
         uint32_t flags = object_flags[i];
         if (i == FILE_ZERO && model_version < MW_LINUX(6, 18)) /* 6.12, 6.16, 6.17 measured without */
             flags &= ~(uint32_t)MW_OBJ_THP_PLACE;
         model.file[i].mode = mode[i];
-        if (i != FILE_HUGE &&
-            mw_object_create(&port, frames, i < FILES ? &file_ops : NULL, &file_mark[i],
-                             object_bytes(i), flags, &model.file[i].object) != 0)
+        if (i < FILES_TO_MAP)
+            model.content[i] = file_bytes(i);
+        if (i != FILE_HUGE && i != FILE_SHM &&
+            mw_object_create(&port, frames, ops_of(i), &file_mark[i], object_bytes(i), flags,
+                             &model.file[i].object) != 0)
             return false;
     }
     return mw_object_create(&port, NULL, NULL, &other_mark, 1ull << 46, MW_OBJ_NOMERGE, &other) ==
@@ -165,6 +179,28 @@ struct mw_object *model_huge_file(uint64_t bytes)
     return mw_object_create(&port, frames, NULL, NULL, bytes, MW_OBJ_HUGETLB, &o) == 0 ? o : NULL;
 }
 
+/* Writes into a file's object what the system's file holds. */
+static bool fill_object(int which)
+{
+    struct mw_file f = { model.file[which].object, MW_FILE_READ | MW_FILE_WRITE };
+    uint64_t bytes = file_bytes(which);
+    if (mw_mmap(model.space, ARENA, bytes, MW_PROT_READ | MW_PROT_WRITE, MW_MAP_SHARED | MW_MAP_FIXED, &f, 0,
+                NULL) != (int64_t)ARENA)
+        return false;
+    for (uint32_t i = 0; i * PAGE < bytes; i++)
+        if (mw_write(model.space, ARENA + i * PAGE, &(uint32_t){ 100 + i }, sizeof i, NULL) != sizeof i)
+            return false;
+    return mw_munmap(model.space, ARENA, bytes, NULL) == 0;
+}
+
+static bool fill_objects(void)
+{
+    for (int i = 0; i < FILES_TO_MAP; i++)
+        if (object_flags[i] & MW_OBJ_SHMEM && !fill_object(i))
+            return false;
+    return true;
+}
+
 /* ---- the space ---- */
 
 static void configure(struct mw_config *c)
@@ -177,6 +213,7 @@ static void configure(struct mw_config *c)
                  MW_OPT_DEFECTS;
     c->caps = sys.caps;
     c->overcommit = sys.overcommit;
+    c->thp = sys.thp_mode;
     c->task_size = TASK_END;
     c->min_addr = sys.fixed_min;
     c->min_hint = sys.min_addr;
@@ -218,13 +255,17 @@ bool model_open(void)
     memset(hoard.large, 0, sizeof hoard.large);
     memset(&model, 0, sizeof model);
     if (mw_frames_create(&port, hoard.base - POOL_FRAMES * PAGE,
-                         (SMALL_FRAMES + model_huge_pages * HUGE_FRAMES) * PAGE, 12, &frames) != 0 ||
+                         (SMALL_FRAMES + (model_huge_pages ? model_huge_pages : MOST_HUGE) * HUGE_FRAMES) * PAGE,
+                         12, &frames) != 0 ||
         !open_objects())
         return false;
     if (mw_frames_set_huge(frames, 21, model_huge_pages) != model_huge_pages)
         return false;
     configure(&config);
-    return mw_space_create(&config, &model.space) == 0 && import_own();
+    if (mw_space_create(&config, &model.space) != 0)
+        return false;
+    mw_set_thp_disable(model.space, MW_THP_DISABLE);
+    return (!model_watched || fill_objects()) && import_own();
 }
 
 const char *model_close(void)
@@ -253,7 +294,7 @@ static int64_t map_shared_zero(const struct step *s)
 {
     struct mw_file file = model.file[FILE_ZERO];
     int64_t r;
-    if (mw_object_create(&port, frames, NULL, NULL, (s->len + PAGE - 1) & ~(PAGE - 1), 0,
+    if (mw_object_create(&port, frames, NULL, NULL, (s->len + PAGE - 1) & ~(PAGE - 1), MW_OBJ_SHMEM,
                          &file.object) != 0)
         return -MW_ENOSYS;
     r = mw_mmap(model.space, s->addr, s->len, s->prot, s->flags, &file, s->more, &model.why);
@@ -272,7 +313,7 @@ static uint32_t pages_known(const struct step *s)
     for (uint32_t i = 0; i < CORE_PAGES && i * PAGE < s->len; i++) {
         uint64_t a = s->addr + i * PAGE;
         if (mw_find_vma(model.space, a, &v) && v.start <= a && file_of_object(v.object) < 0 &&
-            !model_is_opaque(a))
+            !model_is_opaque(a) && (v.object == NULL || !model_is_watched()))
             known |= 1u << i;
     }
     return known;
@@ -301,6 +342,20 @@ static int64_t lock_all_step(const struct step *s)
     return r;
 }
 
+#define NAMES 7
+static const char *const names[NAMES] = {
+    "pool", "stack of 1", "pool", "",
+    "a name of the seventy-nine bytes that one may have at most, and of not one more",
+    "a name that is longer than the seventy-nine bytes which are the most that any has",
+    "no $ in a name",
+};
+
+/* By number; what is not here takes the name away. */
+const char *name_of_memory(int i)
+{
+    return i >= 0 && i < NAMES ? names[i] : NULL;
+}
+
 /* The calls on locks and advice. */
 static int64_t lock_step(const struct step *s)
 {
@@ -325,6 +380,8 @@ static int64_t lock_step(const struct step *s)
         return mw_msync(space, s->addr, s->len, s->flags, &model.why);
     case STEP_MINCORE:
         return mincore_step(s);
+    case STEP_NAME:
+        return mw_name(space, s->addr, s->len, name_of_memory(s->file), &model.why);
     default:
         return mw_mseal(space, s->addr, s->len, s->flags, &model.why);
     }
@@ -347,8 +404,12 @@ static int64_t call_step(const struct step *s)
         return mw_mremap(space, s->addr, s->len, s->more, s->flags, s->to, &model.why);
     case STEP_BRK:
         return (int64_t)mw_brk(space, s->addr, &model.why);
+    case STEP_TRUNCATE:
+    case STEP_SHMAT:
+    case STEP_SHMDT:
+        return model_object_step(s);
     default:
-        return lock_step(s);
+        return s->kind < STEP_REGISTER ? lock_step(s) : model_watch_step(s);
     }
 }
 
@@ -372,7 +433,7 @@ static int file_of_object(const struct mw_object *object)
     if (ctx == &file_mark[FILE_VDSO])
         return AREA_ANONYMOUS;
     which = (int)((int *)ctx - file_mark);
-    return which >= FILE_RING ? AREA_SHARED_ANONYMOUS : which; /* as a look at the system tells */
+    return which >= FILE_RING && which < FILE_SEGMENT ? AREA_SHARED_ANONYMOUS : which; /* as a look at the system tells */
 }
 
 /* Which pages of files a write there may reach. */
@@ -394,8 +455,11 @@ static int64_t copy_step(const struct step *s)
 {
     static unsigned char read[COPY_MAX], pattern[COPY_MAX]; /* two: what was read is no pattern */
     uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX;
-    if (s->kind == STEP_COPY_OUT)
-        return (int64_t)mw_read(model.space, s->addr, read, len, NULL);
+    if (s->kind == STEP_COPY_OUT) {
+        len = mw_read(model.space, s->addr, read, len, NULL);
+        model.copied = sum_of(read, (int64_t)len);
+        return (int64_t)len;
+    }
     if (pattern[0] != copy_pattern(0))
         for (uint32_t i = 0; i < COPY_MAX; i++)
             pattern[i] = copy_pattern(i);
@@ -446,6 +510,7 @@ static int64_t fork_step(void)
     model.space = child;
     model.future = 0;
     model.all_locked = false;
+    memset(model.watcher, 0, sizeof model.watcher); /* those are the parent's */
     return 0;
 }
 
@@ -471,6 +536,7 @@ int64_t model_step(const struct step *s)
     case STEP_LIMIT:
         return limit_step(s);
     case STEP_CAPS:
+        model.unprivileged = !s->flags;
         mw_set_caps(model.space, s->flags ? sys.caps : 0);
         return 0;
     case STEP_FILL:
@@ -479,6 +545,15 @@ int64_t model_step(const struct step *s)
         return fork_step();
     case STEP_RING:
         return ring_step();
+    case STEP_SHM_REMOVE:
+        return model_object_step(s);
+    case STEP_WATCHER:
+    case STEP_UNWATCHER:
+        return model_watch_step(s);
+    case STEP_THP:
+        model.thp = true;
+        mw_set_thp_disable(model.space, 0);
+        return 0;
     default:
         return call_step(s);
     }
@@ -496,6 +571,7 @@ static enum met met_of(enum mw_fault_result r)
     case MW_FAULT_SEGV_ACCERR:
         return MET_ACCERR;
     case MW_FAULT_BUS_ADRERR:
+    case MW_FAULT_BUS_MCEERR:
         return MET_BUS;
     default:
         return MET_OTHER;
@@ -532,20 +608,39 @@ bool model_is_opaque(uint64_t addr)
            v.object == model.file[FILE_RING].object;
 }
 
-/* x86-64's tables, from the root down. */
-bool model_present(uint64_t addr)
+/* The entry of x86-64's tables, from the root down to where shift says; 0: none is present. */
+static uint64_t entry_at(uint64_t addr, uint32_t last)
 {
     const unsigned char *ram = hoard.base - POOL_FRAMES * PAGE;
     uint64_t entry = mw_root(model.space);
-    for (uint32_t shift = 39; shift >= 12; shift -= 9) {
+    for (uint32_t shift = 39; shift >= last; shift -= 9) {
         const uint64_t *table = (const void *)(ram + (entry & 0x000ffffffffff000ull));
         entry = table[addr >> shift & 511u];
         if (!(entry & 1))
-            return false;
+            return 0;
         if (entry & 0x80) /* a leaf of a higher level */
             break;
     }
-    return true;
+    return entry;
+}
+
+bool model_present(uint64_t addr)
+{
+    return entry_at(addr, 12) != 0;
+}
+
+uint64_t model_entry(uint64_t addr)
+{
+    return entry_at(addr, 21);
+}
+
+bool model_has_objects(uint64_t addr, uint64_t end)
+{
+    struct mw_vma v;
+    for (uint64_t a = addr; model_next_vma(a, &v) && v.start < end; a = v.end)
+        if (v.object != NULL)
+            return true;
+    return false;
 }
 
 bool model_next_vma(uint64_t addr, struct mw_vma *out)

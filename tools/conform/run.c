@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SCAN_EVERY 64
@@ -179,8 +180,11 @@ static bool same_counters(int i)
 static bool same_word(int i, uint64_t addr)
 {
     uint32_t k = 0, e = 0;
-    enum met by_system = touch_load(addr, &k), by_engine = model_load(addr, &e);
-    met = by_engine;
+    enum met by_system, by_engine;
+    if (thp_uncertain(addr, sizeof k))
+        return true;
+    by_system = touch_load(addr, &k);
+    met = by_engine = model_load(addr, &e);
     if (by_engine == MET_OTHER) /* out of frames */
         return true;
     slot->tally.accesses++;
@@ -211,9 +215,48 @@ static bool same_bytes_of(int i, int most, bool (*which)(uint64_t))
     return true;
 }
 
+/* Where watchers are, what is read of files may not become present. */
 static bool same_bytes(int i)
 {
-    return same_bytes_of(i, 48, NULL);
+    return same_bytes_of(i, 48, model_is_watched() ? model_is_private : NULL);
+}
+
+/* Which pages are there, of private anonymous memory: huge pages bring more than was accessed. */
+static bool same_presence(int i)
+{
+    static unsigned char by_system[CORE_ROOM], by_engine[CORE_ROOM];
+    struct mw_vma v;
+    for (uint64_t a = ZONE_LOW; model_next_vma(a, &v) && v.start < FILL; a = v.end) {
+        uint64_t len = v.end - v.start < CORE_ROOM * PAGE ? v.end - v.start : CORE_ROOM * PAGE;
+        if (v.object != NULL ||
+            sys_raw(SYS_mincore, v.start, len, (uint64_t)(uintptr_t)by_system, 0, 0, 0) != 0 ||
+            mw_mincore(model.space, v.start, len, by_engine, NULL) != 0)
+            continue;
+        for (uint64_t p = 0; p < len / PAGE; p++)
+            if ((by_system[p] ^ by_engine[p]) & 1) {
+                slot->d.addr = v.start + p * PAGE;
+                return differ(i, "the pages that mincore names", by_system[p] & 1, by_engine[p] & 1);
+            }
+    }
+    return true;
+}
+
+/* Large layouts take their time. */
+static bool same_face(int i)
+{
+    struct mw_stats now;
+    mw_stats(model.space, &now);
+    return now.map_count > 1000 || same_smaps(&slot->d.addr) || differ(i, "smaps", 0, 0);
+}
+
+/* How many mappings each segment has, in this process and its parents. */
+static bool same_attached(int i)
+{
+    int64_t k;
+    for (int n = 0; n < SEGMENTS && model.segments; n++)
+        if (sys_attached(n, &k) && k != (int64_t)mw_object_mapped(model.file[FILE_SEGMENT + n].object))
+            return differ(i, "shm_nattch", k, (int64_t)mw_object_mapped(model.file[FILE_SEGMENT + n].object));
+    return true;
 }
 
 /* ---- steps ---- */
@@ -283,10 +326,10 @@ static bool both(struct step *s, int64_t *k, int64_t *e)
 static bool same_around(const struct step *s, int64_t result)
 {
     if (s->kind == STEP_BRK || s->kind == STEP_MLOCKALL || s->kind == STEP_MUNLOCKALL ||
-        s->kind == STEP_MSYNC || s->kind == STEP_MINCORE)
+        s->kind == STEP_MSYNC || s->kind == STEP_MINCORE || s->kind == STEP_TRUNCATE)
         return true;
     uint64_t from = s->addr & ~(PAGE - 1), at = from;
-    if (s->kind == STEP_MMAP || s->kind == STEP_MREMAP)
+    if (s->kind == STEP_MMAP || s->kind == STEP_MREMAP || s->kind == STEP_SHMAT)
         at = (uint64_t)result & ~(PAGE - 1);
     return same_layout(at, at + PAGE) &&
            (s->kind != STEP_MREMAP || at == from || same_layout(from, from + PAGE));
@@ -366,24 +409,37 @@ static bool fork_step(int i, const struct step *s)
     return same_bytes_of(i, 400, NULL);
 }
 
+static bool has_opaque(uint64_t addr, uint64_t len)
+{
+    struct mw_vma v;
+    for (uint64_t a = addr; model_next_vma(a, &v) && v.start < addr + len; a = v.end)
+        if (model_is_opaque(v.start))
+            return true;
+    return false;
+}
+
 static bool other_step(int i, struct step *s)
 {
     int64_t k, e;
     slot->tally.others++;
-    if (s->kind == STEP_RING || s->kind == STEP_WATCH)
+    if (s->kind == STEP_RING || s->kind == STEP_WATCH || s->kind == STEP_WATCHER)
         return asking_step(i, s);
     if (s->kind == STEP_FORK)
         return fork_step(i, s);
     if (s->kind == STEP_COUNTERS) /* no memory was locked: VmLck is looked at now and then */
         return locked || strict || s->flags ? same_counters(i) : same_pool(i) && same_sizes(i);
     if (s->kind == STEP_BYTES)
-        return same_bytes(i);
+        return same_bytes(i) && (!model.thp || same_presence(i));
+    if (s->kind == STEP_SMAPS)
+        return same_face(i);
     e = model_step(s);
     k = sys_step(s);
     if (s->kind == STEP_COPY_IN || s->kind == STEP_COPY_OUT)
         cover_copy(&slot->tally, s, e);
     if (k != e)
         return differ(i, "result", k, e);
+    if (s->kind == STEP_COPY_OUT && k > 0 && sys.copied != model.copied && !has_opaque(s->addr, (uint64_t)k))
+        return differ(i, "the sum of the bytes", sys.copied, model.copied);
     return !strict || same_everywhere() || differ(i, "layout", k, e);
 }
 
@@ -391,6 +447,7 @@ static bool one_step(int i, struct step *s)
 {
     bool ok;
     s->skipped = !step_is_safe(s);
+    last_result = 0;
     if (s->skipped)
         return true;
     slot->tally.by_kind[s->kind]++;
@@ -400,7 +457,22 @@ static bool one_step(int i, struct step *s)
         ok = access_step(i, s);
     else
         ok = other_step(i, s);
+    if (model.thp)
+        thp_after(s, last_result);
     return ok;
+}
+
+static bool same_at_the_end(int i, const struct generator *g)
+{
+    if (!same_everywhere())
+        return differ(i, "layout", 0, 0);
+    if (!same_attached(i) || (model.thp && !same_presence(i)))
+        return false;
+    if ((!g || g->episode % 16 == 5) && !same_face(i))
+        return false;
+    if (g && g->episode % 4 != 0) /* these take their time */
+        return g->episode % 2 != 0 || same_bytes(i);
+    return same_bytes(i) && same_counters(i);
 }
 
 static bool all_steps(struct generator *g)
@@ -412,7 +484,6 @@ static bool all_steps(struct generator *g)
             generate_step(g, i, s);
         if (s->dropped)
             continue;
-        last_result = 0;
         if (!one_step(i, s))
             return false;
         if (ended)
@@ -422,11 +493,16 @@ static bool all_steps(struct generator *g)
         if (!strict && i % SCAN_EVERY == SCAN_EVERY - 1 && !same_everywhere())
             return differ(i, "layout", 0, 0);
     }
-    if (!same_everywhere())
-        return differ(e->n - 1, "layout", 0, 0);
-    if (g && g->episode % 4 != 0) /* these take their time */
-        return g->episode % 2 != 0 || same_bytes(e->n - 1);
-    return same_bytes(e->n - 1) && same_counters(e->n - 1);
+    return same_at_the_end(e->n - 1, g);
+}
+
+/* Does a list of steps, or one to be made up, have watchers? */
+static bool has_watchers(const struct generator *g, const struct episode *e)
+{
+    bool any = g && g->watchers > 0;
+    for (int i = 0; !g && i < e->n; i++)
+        any = any || e->step[i].kind == STEP_WATCHER;
+    return any;
 }
 
 /* Is the pool of huge pages needed? */
@@ -457,6 +533,7 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     sys_begin(slot->dirty);
     memset(slot->dirty, 0xff, sizeof slot->dirty); /* should this process die */
     model_huge_pages = huge_pages_of(g, &slot->episode);
+    model_watched = has_watchers(g, &slot->episode);
     huge = model_huge_pages > 0;
     if (huge) {
         sys_enter_huge();
@@ -466,9 +543,13 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
         return differ(0, "the engine could not start", 0, 0);
     if (!counters_known)
         same_counters(-1);
+    thp_begin();
     if (!all_steps(g)) {
-        keep_layouts();
-        return false;
+        if (!sys_khugepaged_came()) {
+            keep_layouts();
+            return false;
+        }
+        slot->d.step = -1; /* its doing, perhaps: it proves nothing */
     }
     memcpy(slot->dirty, model.dirty, sizeof slot->dirty);
     slot->stale = !sys_wipe();
@@ -491,7 +572,7 @@ static int64_t expected_step(const struct step *s, uint32_t *value)
         return (int64_t)model_store(s->addr, (uint32_t)s->to);
     if (s->kind == STEP_LOAD)
         return (int64_t)model_load(s->addr, value);
-    if (s->kind == STEP_COUNTERS || s->kind == STEP_BYTES)
+    if (s->kind == STEP_COUNTERS || s->kind == STEP_BYTES || s->kind == STEP_SMAPS)
         return 0;
     return model_step(s);
 }
@@ -500,11 +581,14 @@ bool model_expect(const struct episode *e, struct expectation *out)
 {
     struct counted before, after;
     model_huge_pages = huge_pages_of(NULL, e);
+    model_watched = has_watchers(NULL, e);
     if (!model_open())
         return false;
     model_counters(&before);
     for (int i = 0; i < e->n; i++) {
         out->result[i] = expected_step(&e->step[i], &out->value[i]);
+        if (e->step[i].kind == STEP_COPY_OUT)
+            out->value[i] = out->result[i] > 0 ? model.copied : 0;
         if (e->step[i].kind == STEP_MINCORE)
             out->value[i] = model.core, out->known[i] = model.core_known;
         if (e->step[i].kind < STEP_CALLS && model_not_modelled(out->result[i]))

@@ -10,7 +10,7 @@
 static void answer(const struct disagreement *d, const struct step *s, int64_t value, char *buf,
                    size_t size)
 {
-    bool call = s->kind < STEP_CALLS;
+    bool call = s->kind < STEP_CALLS || s->kind == STEP_WATCHER;
     if (strncmp(d->what, "the signal", 10) == 0 && value >= 0 && value <= MET_OTHER)
         snprintf(buf, size, "%s", met_name[value]);
     else if (call && value < 0 && value > -4096 && s->kind != STEP_BRK)

@@ -178,7 +178,7 @@ static bool move_down(uint64_t from, uint64_t by)
         struct step *s = &work_on->episode.step[i];
         if (in_arena(s->addr) && s->addr >= from && s->kind != STEP_LIMIT)
             s->addr -= by;
-        if (s->kind == STEP_MREMAP && in_arena(s->to) && s->to >= from)
+        if ((s->kind == STEP_MREMAP || s->kind == STEP_MOVE) && in_arena(s->to) && s->to >= from)
             s->to -= by;
     }
     if (disagrees())
@@ -193,7 +193,7 @@ static uint64_t lowest(uint64_t from)
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < work_on->episode.n; i++) {
         const struct step *s = &work_on->episode.step[i];
-        uint64_t to = s->kind == STEP_MREMAP ? s->to : UINT64_MAX;
+        uint64_t to = s->kind == STEP_MREMAP || s->kind == STEP_MOVE ? s->to : UINT64_MAX;
         if (s->kind == STEP_LIMIT)
             continue;
         if (in_arena(s->addr) && s->addr >= from && s->addr < best)
@@ -231,13 +231,16 @@ static void name_the_check(void)
     const struct disagreement *d = &work_on->d;
     struct step s;
     bool load = strcmp(d->what, "bytes") == 0 || strcmp(d->what, "the signal of a load") == 0;
-    if (d->step < 0 || e->n == MAX_STEPS || (!load && strncmp(d->what, "Vm", 2) != 0) ||
-        e->step[d->step].kind == STEP_LOAD || e->step[d->step].kind == STEP_COUNTERS)
+    bool core = strncmp(d->what, "the pages", 9) == 0, smaps = strcmp(d->what, "smaps") == 0;
+    uint8_t kind = load ? STEP_LOAD : core ? STEP_MINCORE : smaps ? STEP_SMAPS : STEP_COUNTERS;
+    if (d->step < 0 || e->n == MAX_STEPS || (kind == STEP_COUNTERS && strncmp(d->what, "Vm", 2) != 0) ||
+        e->step[d->step].kind == kind)
         return;
     memset(&s, 0, sizeof s);
     s.file = FILE_NONE;
-    s.kind = load ? STEP_LOAD : STEP_COUNTERS;
-    s.addr = d->addr;
+    s.kind = kind;
+    s.addr = kind == STEP_COUNTERS ? 0 : d->addr;
+    s.len = core ? PAGE : 0;
     e->step[e->n++] = s;
     if (!disagrees())
         e->n--;
@@ -261,6 +264,8 @@ void shrink(struct slot *slot)
     nearer_pages();
     fewer_steps();
     compact();
+    trial(slot, strictly);
+    name_the_check(); /* the check at the end has made it superfluous */
     trial(slot, strictly);
     if (slot->d.step < 0 || slot->d.step >= slot->episode.n)
         slot->d.step = slot->episode.n - 1;

@@ -124,10 +124,12 @@ static void probe_ring(void)
 
 /* ---- userfaultfd(2) ---- */
 
+static struct uffdio_api api;
+
 static int open_watch(void)
 {
-    struct uffdio_api api = { .api = UFFD_API, .features = 0 };
     int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | USER_MODE_ONLY);
+    api = (struct uffdio_api){ .api = UFFD_API };
     if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0)
         return fd;
     if (fd >= 0)
@@ -151,8 +153,15 @@ static void probe_watch(void)
 {
     int fd = open_watch();
     sys.watch = fd >= 0;
+    sys.watch_features = api.features;
     if (fd >= 0)
         close(fd);
+}
+
+/* Where nothing can be named, the call itself is unknown: before a hole would be found. */
+static void probe_names(void)
+{
+    sys.names = sys_raw(SYS_prctl, MW_PR_SET_VMA, 0, ARENA, 0, 0, 0) == 0;
 }
 
 void sys_probe_special(void)
@@ -160,4 +169,5 @@ void sys_probe_special(void)
     mount_noexec();
     probe_ring();
     probe_watch();
+    probe_names();
 }

@@ -8,12 +8,15 @@
 
 const char *const step_name[STEP_KINDS] = {
     "mmap", "munmap", "mprotect", "mremap", "brk", "mlock", "mlock2", "munlock", "mlockall",
-    "munlockall", "madvise", "msync", "mincore", "mseal", "store", "load", "copy_in", "copy_out",
-    "setrlimit", "capabilities", "fill", "fork", "io_setup", "userfaultfd", "counters", "bytes",
+    "munlockall", "madvise", "msync", "mincore", "mseal", "name", "ftruncate", "shmat", "shmdt",
+    "uffd_register", "uffd_unregister", "uffd_copy", "uffd_zeropage", "uffd_continue", "uffd_poison",
+    "uffd_move", "uffd_writeprotect", "store", "load", "copy_in", "copy_out",
+    "setrlimit", "capabilities", "fill", "fork", "io_setup", "userfaultfd", "shm_remove", "watcher",
+    "unwatcher", "transparent_huge_pages", "counters", "bytes", "smaps",
 };
 const char *const file_name[ALL_FILES] = {
     "file", "small_file", "read_only_file", "write_only_file", "pipe", "dev_zero", "append_file",
-    "noexec_file", "proc_file", "ring", "huge", "uring", "perf", "vdso", "shm",
+    "noexec_file", "proc_file", "ring", "huge", "uring", "perf", "vdso", "shm", "segment_0", "segment_1",
 };
 const char *const met_name[MET_OTHER + 1] = {
     "ok", "SIGSEGV (not mapped)", "SIGSEGV (not permitted)", "SIGBUS", "another signal",
@@ -39,6 +42,11 @@ static const struct word remap_words[] = {
     { "MREMAP_MAYMOVE", 1 }, { "MREMAP_FIXED", 2 }, { "MREMAP_DONTUNMAP", 4 }, { NULL, 0 },
 };
 
+static const struct word shm_words[] = {
+    { "SHM_RDONLY", MW_SHM_RDONLY }, { "SHM_RND", MW_SHM_RND }, { "SHM_REMAP", MW_SHM_REMAP },
+    { "SHM_EXEC", MW_SHM_EXEC }, { NULL, 0 },
+};
+
 static const struct word lock_words[] = {
     { "MCL_CURRENT", 1 }, { "MCL_FUTURE", 2 }, { "MCL_ONFAULT", 4 }, { NULL, 0 },
 };
@@ -58,7 +66,7 @@ static const char *const advice_name[] = {
     [MW_MADV_COLD] = "COLD", [MW_MADV_PAGEOUT] = "PAGEOUT",
     [MW_MADV_POPULATE_READ] = "POPULATE_READ", [MW_MADV_POPULATE_WRITE] = "POPULATE_WRITE",
     [MW_MADV_DONTNEED_LOCKED] = "DONTNEED_LOCKED", [MW_MADV_GUARD_INSTALL] = "GUARD_INSTALL",
-    [MW_MADV_GUARD_REMOVE] = "GUARD_REMOVE",
+    [MW_MADV_GUARD_REMOVE] = "GUARD_REMOVE", [MW_MADV_COLLAPSE] = "COLLAPSE",
 };
 
 static void words(char *buf, size_t size, uint32_t value, const struct word *w, const char *zero)
@@ -151,6 +159,36 @@ static void lock_text(const struct step *s, char *buf, size_t size)
     }
 }
 
+/* The calls on objects, and userfaultfd's. */
+static void object_text(const struct step *s, char *buf, size_t size)
+{
+    const char *name = step_name[s->kind];
+    char a[48], l[48], t[48], f[320] = "";
+    address(a, sizeof a, s->addr);
+    address(t, sizeof t, s->to);
+    length(l, sizeof l, s->len);
+    switch (s->kind) {
+    case STEP_NAME:
+        snprintf(buf, size, "%s(%s, %s, %s)", name, a, l, name_of_memory(s->file) ? name_of_memory(s->file) : "none");
+        break;
+    case STEP_TRUNCATE:
+        snprintf(buf, size, "%s(%s, %s)", name, file_name[s->file], l);
+        break;
+    case STEP_SHMAT:
+        words(f, sizeof f, s->flags, shm_words, "0");
+        snprintf(buf, size, "%s(%s, %s, %s)", name, s->file < 0 ? "-1" : file_name[FILE_SEGMENT + s->file], a, f);
+        break;
+    case STEP_SHMDT:
+        snprintf(buf, size, "%s(%s)", name, a);
+        break;
+    case STEP_MOVE:
+        snprintf(buf, size, "%s(%d, %s, from %s, %s, 0x%" PRIx64 ")", name, s->file, a, t, l, s->more);
+        break;
+    default:
+        snprintf(buf, size, "%s(%d, %s, %s, 0x%" PRIx64 ")", name, s->file, a, l, s->more);
+    }
+}
+
 static void call_text(const struct step *s, char *buf, size_t size)
 {
     char a[48], l[48], m[48], t[48], p[160] = "", f[320] = "";
@@ -179,7 +217,7 @@ static void call_text(const struct step *s, char *buf, size_t size)
         snprintf(buf, size, "brk(%s)", a);
         break;
     default:
-        lock_text(s, buf, size);
+        (s->kind < STEP_NAME ? lock_text : object_text)(s, buf, size);
     }
 }
 
@@ -201,6 +239,13 @@ void step_text(const struct step *s, char *buf, size_t size)
     case STEP_WATCH:
         snprintf(buf, size, "%s(%s, %" PRIu64 ")", step_name[s->kind], a, s->len);
         break;
+    case STEP_SHM_REMOVE:
+        snprintf(buf, size, "%s(%s)", step_name[s->kind], file_name[FILE_SEGMENT + s->file]);
+        break;
+    case STEP_WATCHER:
+    case STEP_UNWATCHER:
+        snprintf(buf, size, "%s(%d, 0x%" PRIx64 ")", step_name[s->kind], s->file, s->more);
+        break;
     case STEP_LIMIT:
         if (s->len == UINT64_MAX)
             snprintf(buf, size, "setrlimit(%s, as it was)", limit[s->prot & 3]);
@@ -216,8 +261,10 @@ void step_text(const struct step *s, char *buf, size_t size)
         break;
     case STEP_FORK:
     case STEP_RING:
+    case STEP_THP:
     case STEP_COUNTERS:
     case STEP_BYTES:
+    case STEP_SMAPS:
         snprintf(buf, size, "%s", step_name[s->kind]);
         break;
     default:
@@ -245,6 +292,16 @@ bool episode_save(const struct episode *e, const char *path)
     return fclose(f) == 0;
 }
 
+/* Is `file` what the step needs? */
+static bool names_one(const struct step *s)
+{
+    if (s->kind == STEP_TRUNCATE || s->kind == STEP_SHM_REMOVE)
+        return s->file >= 0 && (s->file < SEGMENTS || s->kind == STEP_TRUNCATE);
+    if (s->kind == STEP_SHMAT)
+        return s->file < SEGMENTS;
+    return true;
+}
+
 static bool parse(struct step *s, const char *line)
 {
     char name[32];
@@ -258,7 +315,7 @@ static bool parse(struct step *s, const char *line)
     s->file = (int8_t)file;
     for (s->kind = 0; s->kind < STEP_KINDS; s->kind++)
         if (strcmp(step_name[s->kind], name) == 0)
-            return s->kind != STEP_LIMIT || s->prot <= MW_LIMIT_STACK;
+            return (s->kind != STEP_LIMIT || s->prot <= MW_LIMIT_STACK) && names_one(s);
     return false;
 }
 

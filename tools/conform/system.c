@@ -47,8 +47,10 @@ int64_t sys_raw(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_
 void sys_fill(int fd, uint64_t bytes, uint32_t pages)
 {
     static unsigned char page[PAGE];
+    if (pages == ALL_PAGES && (ftruncate(fd, 0) || ftruncate(fd, (off_t)bytes)) && errno != EPERM)
+        return; /* (a file that is only appended to never got another size) */
     /* what was stored beyond the end in the last page would stay there */
-    if (bytes % PAGE && pages >> bytes / PAGE & 1 &&
+    if (bytes % PAGE && pages != ALL_PAGES && pages >> bytes / PAGE & 1 &&
         (ftruncate(fd, (off_t)(bytes - bytes % PAGE)) || ftruncate(fd, (off_t)bytes)))
         return;
     for (uint32_t i = 0; i < FILE_PAGES && i * PAGE < bytes; i++) {
@@ -223,6 +225,7 @@ int64_t sys_fork(void)
         alarm(EPISODE_SECONDS);
         sys_reopen();
         forget_leaked();
+        sys_forget_watchers();
     }
     return pid;
 }
@@ -276,6 +279,8 @@ static int64_t lock_step(const struct step *s)
         return sys_raw(SYS_msync, s->addr, s->len, s->flags, 0, 0, 0);
     case STEP_MINCORE:
         return mincore_step(s);
+    case STEP_NAME:
+        return sys_raw(SYS_prctl, MW_PR_SET_VMA, 0, s->addr, s->len, (uint64_t)(uintptr_t)name_of_memory(s->file), 0);
     default:
         return sys_raw(NR_MSEAL, s->addr, s->len, s->flags, 0, 0, 0);
     }
@@ -296,8 +301,12 @@ static int64_t call_step(const struct step *s)
         return sys_raw(SYS_mremap, s->addr, s->len, s->more, s->flags, s->to, 0);
     case STEP_BRK:
         return sys_raw(SYS_brk, s->addr, 0, 0, 0, 0, 0);
+    case STEP_TRUNCATE:
+    case STEP_SHMAT:
+    case STEP_SHMDT:
+        return sys_object_step(s);
     default:
-        return lock_step(s);
+        return s->kind < STEP_REGISTER ? lock_step(s) : sys_watch_step(s);
     }
 }
 
@@ -309,7 +318,7 @@ static uint64_t copy_piece(const struct step *s, uint64_t done, uint64_t len)
     return n < 0 ? 0 : (uint64_t)n;
 }
 
-static int64_t copy_step(const struct step *s)
+static int64_t copy_pieces(const struct step *s)
 {
     uint64_t len = s->len < COPY_MAX ? s->len : COPY_MAX, done = 0, want, n = 0;
     if (sys.exact_copies)
@@ -321,6 +330,15 @@ static int64_t copy_step(const struct step *s)
         done += n;
     } while (n == want && done < len);
     return (int64_t)done;
+}
+
+static int64_t copy_step(const struct step *s)
+{
+    static unsigned char bytes[COPY_MAX];
+    int64_t n = copy_pieces(s);
+    if (s->kind == STEP_COPY_OUT && n > 0)
+        sys.copied = sum_of(bytes, pread(sys_files.out, bytes, (size_t)n, 0));
+    return n;
 }
 
 int64_t sys_step(const struct step *s)
@@ -343,6 +361,14 @@ int64_t sys_step(const struct step *s)
         return sys_ring();
     case STEP_WATCH:
         return sys_watch(s->addr, s->len);
+    case STEP_SHM_REMOVE:
+        return sys_object_step(s);
+    case STEP_WATCHER:
+    case STEP_UNWATCHER:
+        return sys_watch_step(s);
+    case STEP_THP:
+        sys_allow_thp(true);
+        return 0;
     default:
         return call_step(s);
     }
@@ -391,6 +417,9 @@ bool sys_wipe(void)
         if (start < v.end && !sys_precious(start, v.end - start))
             sys_raw(SYS_munmap, start, v.end - start, 0, 0, 0, 0);
     }
+    sys_forget_watchers();
+    sys_remove_segments();
+    sys_allow_thp(false);
     sys_changed();
     return !sys_made_rings();
 }

@@ -11,6 +11,7 @@
 #define NR_MLOCK2 325
 #define NR_MSEAL 462
 #define NR_IO_URING_SETUP 425
+#define MW_PR_SET_VMA 0x53564d41
 
 #define EPISODE_SECONDS 30u
 
@@ -40,6 +41,15 @@ static inline uint64_t file_bytes(int which)
 static inline unsigned char copy_pattern(uint32_t i)
 {
     return (unsigned char)(i * 37u + (i >> 8) * 11u + 5u);
+}
+
+/* What was copied out, as a number. */
+static inline uint32_t sum_of(const unsigned char *bytes, int64_t n)
+{
+    uint32_t sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum = sum * 31 + bytes[i];
+    return sum;
 }
 
 /* The first bytes that mincore wrote, as bits. */

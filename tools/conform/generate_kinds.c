@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * generate_kinds.c - what only some episodes have: names, files that grow and
+ * shrink, SysV segments, watchers, transparent huge pages.
+ */
+#include "generate.h"
+
+#include "mapwright/watch.h"
+
+#define PICK(g, list) list[below(g, sizeof(list) / sizeof(list)[0])]
+
+void kinds_begin(struct generator *g)
+{
+    bool any_watchers = (g->only & STEPS_OF_WATCHERS) != 0;
+    g->names = sys.names && (one_in(g, 8) || g->only >> STEP_NAME & 1);
+    g->truncates = one_in(g, 10) || g->only >> STEP_TRUNCATE & 1;
+    g->segments = sys.segments && (one_in(g, 12) || g->only & STEPS_OF_SHM);
+    if (g->hugetlb)
+        return;
+    g->watchers = sys.watch && (one_in(g, 24) || any_watchers) ? 1 + (int)below(g, WATCHERS) : 0;
+    if (g->watchers > 0)
+        g->watches = false;
+    if (g->watchers > 0 && !any_watchers)
+        g->locks = g->locks && one_in(g, 4);
+    g->thp = sys.thp_mode != MW_THP_NEVER && g->watchers == 0 && g->episode % 96 == 47;
+    if (g->thp) /* lengths and places that few huge pages hold */
+        g->far_away = g->hostile = g->limits = g->locks = g->watches = false;
+}
+
+/* ---- which ---- */
+
+enum step_kind some_kind(struct generator *g)
+{
+    static const uint8_t shm[] = { STEP_SHMAT, STEP_SHMAT, STEP_SHMDT };
+    static const uint8_t watch[] = {
+        STEP_REGISTER, STEP_REGISTER, STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_COPY, STEP_ZEROPAGE,
+        STEP_CONTINUE, STEP_POISON, STEP_MOVE, STEP_WRITEPROTECT, STEP_WRITEPROTECT, STEP_WRITEPROTECT,
+    };
+    if (g->truncates && one_in(g, 20))
+        return STEP_TRUNCATE;
+    if (g->segments && one_in(g, 9))
+        return (enum step_kind)PICK(g, shm);
+    if (g->watchers > 0 && one_in(g, g->fills ? 24 : 2))
+        return (enum step_kind)PICK(g, watch);
+    return g->names && one_in(g, 12) ? STEP_NAME : STEP_KINDS;
+}
+
+/* ---- objects ---- */
+
+/* Into the page that was written last. False: it is no file's. */
+static bool cut_tail(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    if (!g->tail || !model_next_vma(g->tail, &v) || v.start > g->tail || v.object == NULL)
+        return false;
+    for (int8_t i = 0; i < FILE_PIPE; i++)
+        if (v.object == model.file[i].object) {
+            s->file = i;
+            s->len = v.offset + (g->tail & ~(PAGE - 1)) - v.start + below(g, PAGE - 4);
+            return true;
+        }
+    return false;
+}
+
+static void make_truncate(struct generator *g, struct step *s)
+{
+    static const int8_t files[] = { FILE_RW, FILE_RW, FILE_RW, FILE_RO, FILE_SMALL, FILE_NOEXEC };
+    s->file = PICK(g, files);
+    s->addr = 0;
+    s->len = below(g, 36) * PAGE + (one_in(g, 3) ? below(g, PAGE) : 0);
+    if (one_in(g, 3))
+        s->len = 32 * PAGE;
+    else if (one_in(g, 4))
+        s->len = below(g, 6) * PAGE;
+    else if (one_in(g, 3))
+        cut_tail(g, s);
+    if (g->hostile && one_in(g, 30))
+        s->len = hostile(g);
+}
+
+static void make_shmat(struct generator *g, struct step *s)
+{
+    static const uint32_t how[] = { 0, 0, 0, MW_SHM_RDONLY, MW_SHM_EXEC, MW_SHM_RND, MW_SHM_REMAP, MW_SHM_REMAP };
+    s->file = one_in(g, 50) ? FILE_NONE : (int8_t)below(g, SEGMENTS);
+    s->flags = PICK(g, how) | (one_in(g, 20) ? (uint32_t)below(g, 16) << 12 : 0);
+    if (g->hostile && one_in(g, 60))
+        s->flags ^= 1u << below(g, 32);
+    if (one_in(g, 12))
+        s->addr = 0;
+    s->len = 0;
+}
+
+/* Where one is attached, or what is left of it begins, or anywhere. */
+static void make_shmdt(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    s->len = 0;
+    if (one_in(g, 4))
+        return;
+    for (uint64_t a = s->addr; model_next_vma(a, &v) && v.start < FILL; a = v.end)
+        if (v.object == model.file[FILE_SEGMENT].object || v.object == model.file[FILE_SEGMENT + 1].object) {
+            s->addr = v.start - (one_in(g, 8) ? 0 : v.offset);
+            return;
+        }
+}
+
+/* ---- watchers ---- */
+
+static uint64_t some_mode(struct generator *g, enum step_kind kind)
+{
+    if (g->hostile && one_in(g, 50))
+        return hostile(g);
+    switch (kind) {
+    case STEP_REGISTER:
+        return one_in(g, 60) ? 0 : 1 + below(g, 7);
+    case STEP_WRITEPROTECT:
+        return one_in(g, 9) ? 2 + below(g, 2) : below(g, 2);
+    case STEP_COPY:
+    case STEP_CONTINUE:
+    case STEP_MOVE:
+        return below(g, 2) * 2 + one_in(g, 8);
+    default:
+        return one_in(g, 8);
+    }
+}
+
+/* Mostly within one mapping: Linux asks for that before all else. */
+static void make_watch(struct generator *g, struct step *s)
+{
+    struct step from;
+    bool piece = !one_in(g, 6) && some_piece(g, s);
+    s->file = (int8_t)below(g, (uint64_t)g->watchers);
+    s->more = some_mode(g, (enum step_kind)s->kind);
+    if (piece && one_in(g, 2))
+        s->len = (1 + below(g, 4)) * PAGE;
+    if (s->len > COPY_PAGES * PAGE && s->kind == STEP_COPY)
+        s->len = 3 * PAGE;
+    if (s->kind != STEP_MOVE)
+        return;
+    if (one_in(g, 2))
+        s->len = (1 + below(g, 2)) * PAGE;
+    s->to = some_piece(g, &from) ? from.addr : some_addr(g);
+    if (g->poison && one_in(g, 4)) {
+        s->to = g->poison;
+        s->addr = g->poison + (below(g, 3) - 1) * PAGE;
+        s->len = PAGE;
+        s->more = 0;
+    } else if (one_in(g, 4)) { /* within one mapping */
+        s->to = s->addr + (below(g, 5) - 2) * PAGE;
+    }
+}
+
+/* ---- transparent huge pages ---- */
+
+#define THP_WINDOW 5u
+
+static uint64_t thp_at(struct generator *g)
+{
+    uint64_t a = ARENA + below(g, THP_WINDOW) * HUGE;
+    if (one_in(g, 4))
+        a += below(g, HUGE / PAGE) * PAGE;
+    return one_in(g, 12) ? a + (below(g, 3) - 1) * PAGE : a;
+}
+
+static uint64_t thp_len(struct generator *g)
+{
+    uint64_t len = (1 + below(g, 3)) * HUGE;
+    return one_in(g, 4) ? len + (below(g, 64) - 32) * PAGE : one_in(g, 4) ? (1 + below(g, 300)) * PAGE : len;
+}
+
+static void thp_advice(struct generator *g, struct step *s)
+{
+    static const uint8_t table[] = {
+        MW_MADV_HUGEPAGE, MW_MADV_HUGEPAGE, MW_MADV_HUGEPAGE, MW_MADV_HUGEPAGE, MW_MADV_NOHUGEPAGE,
+        MW_MADV_COLLAPSE, MW_MADV_COLLAPSE, MW_MADV_DONTNEED, MW_MADV_FREE, MW_MADV_GUARD_INSTALL,
+        MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_DONTFORK,
+    };
+    s->kind = STEP_MADVISE;
+    s->more = PICK(g, table);
+    if (s->more == MW_MADV_GUARD_INSTALL || (s->more == MW_MADV_DONTNEED && one_in(g, 2)))
+        s->len = (1 + below(g, 8)) * PAGE;
+}
+
+void make_thp(struct generator *g, struct step *s)
+{
+    static const uint8_t how[] = { 1, 3, 3, 3, 3, 5, 7 };
+    uint64_t dice = below(g, 20);
+    s->addr = thp_at(g);
+    s->len = thp_len(g);
+    if (dice < 4) {
+        s->kind = STEP_MMAP;
+        s->prot = one_in(g, 4) ? some_prot(g) : MW_PROT_READ | MW_PROT_WRITE;
+        s->flags = MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED;
+    } else if (dice < 5) {
+        s->kind = STEP_MUNMAP;
+    } else if (dice < 6) {
+        s->kind = STEP_MPROTECT;
+        s->prot = some_prot(g);
+    } else if (dice < 8) {
+        s->kind = STEP_MREMAP;
+        s->flags = PICK(g, how);
+        s->more = one_in(g, 2) ? s->len : thp_len(g);
+        s->to = thp_at(g);
+    } else if (dice < 14) {
+        thp_advice(g, s);
+    } else if (dice < 15) {
+        s->kind = STEP_MINCORE;
+    } else {
+        s->kind = one_in(g, 4) ? STEP_LOAD : STEP_STORE;
+        s->addr = (s->addr & ~(HUGE - 1)) + (one_in(g, 3) ? below(g, HUGE / PAGE) * PAGE : 0);
+        s->to = ++g->value + 1000;
+    }
+}
+
+/* ---- all of them ---- */
+
+void make_kind(struct generator *g, struct step *s)
+{
+    switch (s->kind) {
+    case STEP_TRUNCATE:
+        make_truncate(g, s);
+        break;
+    case STEP_SHMAT:
+        make_shmat(g, s);
+        break;
+    case STEP_SHMDT:
+        make_shmdt(g, s);
+        break;
+    case STEP_NAME:
+        s->file = (int8_t)below(g, 8);
+        if (!one_in(g, 4))
+            some_piece(g, s);
+        break;
+    default:
+        make_watch(g, s);
+    }
+}
+
+static uint64_t some_features(struct generator *g)
+{
+    static const uint64_t extra[] = { 0, 0, MW_UFFD_FEATURE_WP_UNPOPULATED, MW_UFFD_FEATURE_WP_ASYNC };
+    uint64_t features = MW_UFFD_FEATURE_SIGBUS | MW_UFFD_FEATURE_POISON | MW_UFFD_FEATURE_MOVE | PICK(g, extra);
+    return features & sys.watch_features;
+}
+
+bool make_frame(struct generator *g, int i, struct step *s)
+{
+    if (g->thp && i == 0) {
+        s->kind = STEP_THP;
+        return true;
+    }
+    if (g->segments && one_in(g, 300)) {
+        s->kind = STEP_SHM_REMOVE;
+        s->file = (int8_t)below(g, SEGMENTS);
+        return true;
+    }
+    if (i >= g->watchers && (i < g->n - g->watchers || g->forked))
+        return false;
+    s->kind = i < g->watchers ? STEP_WATCHER : STEP_UNWATCHER;
+    s->file = (int8_t)(i < g->watchers ? i : g->n - 1 - i);
+    s->more = i < g->watchers ? some_features(g) : 0;
+    return true;
+}
