@@ -320,6 +320,8 @@ static bool advice_is_safe(uint64_t advice, uint64_t addr, uint64_t end)
     case MW_MADV_HWPOISON:
     case MW_MADV_SOFT_OFFLINE:
         return false;
+    case MW_MADV_COLLAPSE: /* of objects it is not modelled, and then what lies before has been done */
+        return !model_has_objects(addr, end);
     case MW_MADV_REMOVE:
         return !has_huge_or_ring(addr, end);
     case MW_MADV_POPULATE_READ:
@@ -906,6 +908,10 @@ void generate_step(struct generator *g, int i, struct step *s)
 void generate_result(struct generator *g, const struct step *s, int64_t result)
 {
     g->forked = g->forked || s->kind == STEP_FORK;
+    if (g->thp && s->kind == STEP_MMAP && result > 0) {
+        g->fresh = (uint64_t)result;
+        g->fresh_len = s->len;
+    }
     if (s->kind == STEP_POISON && result > 0)
         g->poison = s->addr;
     if (s->kind < STEP_CALLS && s->addr % PAGE == 0) {

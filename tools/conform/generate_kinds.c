@@ -187,7 +187,13 @@ void make_thp(struct generator *g, struct step *s)
     uint64_t dice = below(g, 20);
     s->addr = thp_at(g);
     s->len = thp_len(g);
-    if (dice < 4) {
+    if (g->fresh && one_in(g, 2)) { /* before anything is there */
+        s->kind = STEP_MADVISE;
+        s->more = MW_MADV_HUGEPAGE;
+        s->addr = g->fresh;
+        s->len = g->fresh_len;
+        g->fresh = 0;
+    } else if (dice < 4) {
         s->kind = STEP_MMAP;
         s->prot = one_in(g, 4) ? some_prot(g) : MW_PROT_READ | MW_PROT_WRITE;
         s->flags = MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED;

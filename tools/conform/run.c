@@ -241,12 +241,12 @@ static bool same_presence(int i)
     return true;
 }
 
-/* Large layouts take their time. */
+/* Large layouts take their time. Pages of a huge one that holds zeros Linux gives up at times (CAVEATS.md). */
 static bool same_face(int i)
 {
     struct mw_stats now;
     mw_stats(model.space, &now);
-    return now.map_count > 1000 || same_smaps(&slot->d.addr) || differ(i, "smaps", 0, 0);
+    return model.thp || now.map_count > 1000 || same_smaps(&slot->d.addr) || differ(i, "smaps", 0, 0);
 }
 
 /* How many mappings each segment has, in this process and its parents. */

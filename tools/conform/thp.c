@@ -150,10 +150,24 @@ static void note_tables(void)
     }
 }
 
+/* What a new mapping takes the place of is unmapped, with its tables. */
+static void forget_replaced(uint64_t addr, uint64_t len)
+{
+    for (int i = 0; i < mixed_units;)
+        if (mixed[i] >= addr && mixed[i] + HUGE <= addr + len)
+            mixed[i] = mixed[--mixed_units];
+        else
+            i++;
+}
+
 void thp_after(const struct step *s, int64_t result)
 {
-    if (s->kind == STEP_MREMAP && result > 0) /* tables are made where pages may go */
+    if (s->kind == STEP_MMAP && result > 0)
+        forget_replaced((uint64_t)result, s->len);
+    if (s->kind == STEP_MREMAP && result > 0) { /* tables are made where pages may go, and of what is split */
         note_all((uint64_t)result, s->more);
+        note_all(s->addr, s->len);
+    }
     note_tables();
     forget_clean();
 }

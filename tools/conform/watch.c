@@ -211,6 +211,12 @@ static bool bears_watchers(const struct step *s)
            !model_has_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
 }
 
+/* Pages and marks, each of which needs an entry. */
+static bool takes_too_many(const struct step *s)
+{
+    return s->kind != STEP_REGISTER && s->kind != STEP_UNREGISTER && s->len > 3 * HUGE && s->len < TASK_END;
+}
+
 /*
  * Linux sees a source without a page table before a page at the destination,
  * and keeps tables that have become empty (CAVEATS.md).
@@ -232,7 +238,7 @@ bool watch_step_is_safe(const struct step *s)
     open = model.watcher[s->file] != NULL;
     if (s->kind == STEP_WATCHER)
         return sys.watch && !open && model_watched;
-    if (asks_for_tables(s))
+    if (asks_for_tables(s) || takes_too_many(s))
         return false;
     if (s->kind == STEP_COPY && s->len > sizeof copied && s->len < TASK_END)
         return false;
