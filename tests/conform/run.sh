@@ -40,7 +40,7 @@ misuse zero_calls --calls 0
 misuse steps --steps 100000
 misuse jobs --jobs 0
 misuse version --linux six
-misuse only --only mmap,shmat
+misuse only --only mmap,shmget
 misuse episodes --episode 3,x
 misuse corpus --corpus "$DIR/not-there"
 conform --help && grep -q -e '--corpus DIR' "$DIR/out"
@@ -73,6 +73,16 @@ conform --calls 30000 --jobs 2 --only mremap,munmap,brk --no-emit
 check random_jobs $?
 conform --calls 30000 --only mmap,mlock,mlockall,munlockall,madvise,mincore,mseal --no-emit
 check random_locks $?
+
+conform --calls 30000 --only mmap,mremap,munmap,ftruncate,shmat,shmdt --no-emit
+check random_objects $?
+conform --calls 60000 --no-emit \
+    --only mmap,mremap,mprotect,madvise,uffd_register,uffd_unregister,uffd_copy,uffd_zeropage,uffd_continue,uffd_poison,uffd_move,uffd_writeprotect
+check random_watchers $?
+# What a machine or a user lacks is left out, and said.
+conform --calls 1000 --no-emit
+unshare --ipc true 2>/dev/null || grep -q 'left out:.*shmat' "$DIR/out"
+check says_what_is_left_out $?
 
 # A seed repeats: the same calls, to the last.
 conform --calls 20000 --seed 11 --json "$DIR/one.json" --quiet
@@ -117,6 +127,43 @@ check program_shows_it $?
 "$DIR/finding" 7.2 >"$DIR/out" 2>&1
 grep -q 'the same' "$DIR/out"
 check program_knows_other_versions $?
+
+# Watchers, segments and files that shrink are called by such programs too: here all that 6.18 refuses and 6.12 is said to allow.
+cat >"$DIR/all.steps" <<'END'
+watcher 0 0 0 0 0 14080 0
+mmap -1 3 32 200000000000 4000 0 0
+uffd_register 0 0 0 200000000000 4000 3 0
+uffd_copy 0 0 0 200000001000 2000 0 0
+uffd_writeprotect 0 0 0 200000001000 1000 1 0
+uffd_move 0 0 0 200000000000 1000 0 200000002000
+uffd_poison 0 0 0 200000003000 1000 0 0
+uffd_zeropage 0 0 0 200000002000 1000 0 0
+uffd_unregister 0 0 0 200000000000 4000 0 0
+unwatcher 0 0 0 0 0 0 0
+mmap 0 3 11 200000010000 4000 0 0
+store -1 0 0 200000010ffc 0 0 4d
+ftruncate 0 0 0 0 64 0 0
+load -1 0 0 200000010ffc 0 0 0
+shmat 0 0 0 200000020000 0 0 0
+shm_remove 0 0 0 0 0 0 0
+shmdt -1 0 0 200000020000 0 0 0
+shmat 0 0 0 200000020000 0 0 0
+transparent_huge_pages -1 0 0 0 0 0 0
+copy_out -1 0 0 200000000000 3000 0 0
+smaps -1 0 0 0 0 0 0
+madvise -1 0 0 200000000000 4000 66 0
+END
+mkdir "$DIR/all"
+cp "$DIR/all.steps" "$DIR/all"
+conform --corpus "$DIR/all" --calls 1 --steps 1 --no-emit
+check all_kinds_agree $?
+conform --corpus "$DIR/all" --linux 6.12 --calls 1 --steps 1 --emit "$DIR/all"
+grep -q 'still disagrees' "$DIR/out"
+check all_kinds_repeat $?
+$CC -Wall -Wextra -Werror -o "$DIR/finding" "$DIR/all/findings-all.c" >"$DIR/out" 2>&1
+check all_kinds_compile $?
+"$DIR/finding" 6.17 >"$DIR/out" 2>&1
+check all_kinds_program $?
 
 # So do those about locks and advice: 6.12 has no guards, this kernel has.
 mkdir "$DIR/advice"

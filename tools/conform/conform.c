@@ -28,7 +28,9 @@ static const char help[] =
     "  --from E           begin with this episode [0]\n"
     "  --steps K          steps of an episode, up to 320 [200]\n"
     "  --only CALL,...    of mmap, munmap, mprotect, mremap, brk, mlock, mlock2, munlock, mlockall,\n"
-    "                     munlockall, madvise, msync, mincore, mseal\n"
+    "                     munlockall, madvise, msync, mincore, mseal, name, ftruncate, shmat, shmdt,\n"
+    "                     uffd_register, uffd_unregister, uffd_copy, uffd_zeropage, uffd_continue,\n"
+    "                     uffd_poison, uffd_move, uffd_writeprotect\n"
     "  --linux X.Y        compare with that Linux [found out by trying]\n"
     "  --jobs N           processes at work [1]\n"
     "  --findings N       stop after so many different findings [1]\n"
@@ -221,6 +223,28 @@ static void fix_layout(char **argv)
     execv("/proc/self/exe", argv);
 }
 
+/* Of the random calls, what this system lacks or does not let this user have. */
+static void say_left_out(void)
+{
+    const struct {
+        bool there;
+        const char *what;
+    } kinds[] = {
+        { sys.seal, "mseal" },
+        { sys.watch, "userfaultfd" },
+        { sys.segments, "shmat and shmdt" },
+        { sys.thp_mode != MW_THP_NEVER, "transparent huge pages" },
+        { sys.names, "names of memory" },
+    };
+    const char *before = "left out:";
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (!kinds[i].there) {
+            printf("%s %s", before, kinds[i].what);
+            before = ",";
+        }
+    printf(*before == ',' ? "\n" : "");
+}
+
 static void introduce(const struct options *o, const char *doubt)
 {
     static const char *const look[] = { "PROCMAP_QUERY", "/proc/self/maps", "probing" };
@@ -233,6 +257,8 @@ static void introduce(const struct options *o, const char *doubt)
            sys.exact ? "" : "; chosen addresses are not compared");
     if (*doubt)
         printf("does not fit: %s\n", doubt);
+    if (!o->suite)
+        say_left_out();
 }
 
 int cmd_conform(int argc, char **argv)

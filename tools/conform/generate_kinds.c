@@ -34,7 +34,7 @@ enum step_kind some_kind(struct generator *g)
     static const uint8_t shm[] = { STEP_SHMAT, STEP_SHMAT, STEP_SHMDT };
     static const uint8_t watch[] = {
         STEP_REGISTER, STEP_REGISTER, STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_COPY, STEP_ZEROPAGE,
-        STEP_CONTINUE, STEP_POISON, STEP_MOVE, STEP_WRITEPROTECT, STEP_WRITEPROTECT, STEP_WRITEPROTECT,
+        STEP_CONTINUE, STEP_POISON, STEP_MOVE, STEP_MOVE, STEP_WRITEPROTECT, STEP_WRITEPROTECT, STEP_WRITEPROTECT,
     };
     if (g->truncates && one_in(g, 20))
         return STEP_TRUNCATE;
@@ -145,7 +145,7 @@ static void make_watch(struct generator *g, struct step *s)
         s->addr = g->poison + (below(g, 3) - 1) * PAGE;
         s->len = PAGE;
         s->more = 0;
-    } else if (one_in(g, 4)) { /* within one mapping */
+    } else if (one_in(g, 2)) { /* within one mapping */
         s->to = s->addr + (below(g, 5) - 2) * PAGE;
     }
 }

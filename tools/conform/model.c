@@ -345,8 +345,8 @@ static int64_t lock_all_step(const struct step *s)
 #define NAMES 7
 static const char *const names[NAMES] = {
     "pool", "stack of 1", "pool", "",
-    "a name of the seventy-nine bytes that one may have at most, and of not one more",
-    "a name that is longer than the seventy-nine bytes which are the most that any has",
+    "seventy-nine characters are the most that any name of memory may have on Linux!",
+    "seventy-nine characters are the most that any name of memory may have on Linux!!",
     "no $ in a name",
 };
 

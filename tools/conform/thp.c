@@ -140,9 +140,7 @@ static void forget_clean(void)
 static void note_tables(void)
 {
     struct mw_vma v;
-    for (uint64_t a = ZONE_LOW; model_next_vma(a, &v); a = v.end) {
-        if (v.object != NULL || v.start >= FILL)
-            continue;
+    for (uint64_t a = ZONE_LOW; model_next_vma(a, &v) && v.start < FILL; a = v.end) {
         lost = lost || v.end - v.start > MOST_UNITS * HUGE;
         for (uint64_t u = v.start & ~(HUGE - 1); u < v.end && !lost; u += HUGE)
             if (model_entry(u) != 0 && !(model_entry(u) & ENTRY_LEAF))
