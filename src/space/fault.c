@@ -347,6 +347,10 @@ static enum mw_fault_result fault_watched(struct access *a, pte_t *entry)
     bool protected = entry && (*entry & PTE_WP) && (vma(a)->flags & MW_VM_UFFD_WP);
     uint32_t why;
 
+    if (absent && entry && !(vma(a)->flags & MW_VM_UFFD_WP)) { /* a mark that nobody asks for any more */
+        pmap_zap(&a->s->pmap, a->addr, a->addr + page_bytes(a));
+        entry = NULL;
+    }
     if (absent && is_missed(a, &why)) {
         if (a->write)
             edit_touch(a->s, a->c);

@@ -647,6 +647,22 @@ SCENARIO(watch_truncated)
     lay(w);
 }
 
+/* an access takes a mark away where that is not watched for any more, even if it then waits (WATCH-5) */
+SCENARIO(watch_mark_accessed)
+{
+    int u = watcher(w, F_ALL_WP | F_SIGBUS | MW_UFFD_FEATURE_POISON);
+    if (u < 0)
+        return;
+    anon(w, 0, 2, RW);
+    watch(w, u, 0, 2, WP);
+    resolve(w, WATCH_PROTECT, u, 0, 2, PROTECT_ON);
+    watch(w, u, 0, 2, MISSING);
+    data(w, 0, 1);
+    resolve(w, WATCH_POISON, u, 0, 1, 0);
+    resolve(w, WATCH_POISON, u, 1, 1, 0);
+    wps(w, 0, 2);
+}
+
 /* FREE takes poison, and leaves marks (WATCH-18) */
 SCENARIO(watch_free_poison)
 {
