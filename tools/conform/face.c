@@ -81,7 +81,9 @@ bool same_smaps(uint64_t *addr)
     do
         a = next_line(&k, &at_k);
     while (a != NULL && at_k < ZONE_LOW);
-    b = next_line(&e, &at_e);
+    do
+        b = next_line(&e, &at_e);
+    while (b != NULL && at_e < ZONE_LOW);
     while (a != NULL && b != NULL && (at_k < FILL || at_e < FILL)) {
         *addr = at_k < at_e ? at_k : at_e;
         if (!same_line(a, b))
