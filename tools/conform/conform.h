@@ -202,7 +202,7 @@ struct model {
     uint32_t removed;  /* segments, one bit each */
     struct mw_watcher *watcher[WATCHERS];
     bool thp; /* transparent huge pages may come */
-    uint64_t content[FILES_TO_MAP]; /* bytes of each file that no ftruncate has taken */
+    uint64_t content[FILES]; /* bytes of each file that no ftruncate has taken */
     uint32_t copied;
     uint32_t core, core_known; /* what the last mincore said; pages that it may be asked of */
     struct mw_space *parent[MOST_PARENTS]; /* after a fork */

@@ -153,7 +153,7 @@ static bool open_objects(void)
         if (i == FILE_ZERO && model_version < MW_LINUX(6, 18)) /* 6.12, 6.16, 6.17 measured without */
             flags &= ~(uint32_t)MW_OBJ_THP_PLACE;
         model.file[i].mode = mode[i];
-        if (i < FILES_TO_MAP)
+        if (i < FILES)
             model.content[i] = file_bytes(i);
         if (i != FILE_HUGE && i != FILE_SHM &&
             mw_object_create(&port, frames, ops_of(i), &file_mark[i], object_bytes(i), flags,
