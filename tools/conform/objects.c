@@ -25,13 +25,22 @@ static const struct {
 
 static int id[SEGMENTS]; /* for as long as sys_files has an inode */
 
-/* The first number, 0, would be taken for no file at all. */
+/* /proc shows the number as an inode: 0 is no file's, and memfds have the first ones after a boot. */
+static bool is_taken(int n)
+{
+    for (int i = 0; i < ALL_FILES; i++)
+        if (sys_files.inode[i] == (uint64_t)n)
+            return true;
+    return n < 32768;
+}
+
+/* Each has another number than the last. */
 static int new_segment(uint64_t bytes, uint32_t perm)
 {
     int n = shmget(IPC_PRIVATE, bytes, IPC_CREAT | (int)perm);
-    if (n == 0) {
+    for (int tries = 0; n >= 0 && is_taken(n) && tries < 100; tries++) {
+        shmctl(n, IPC_RMID, NULL);
         n = shmget(IPC_PRIVATE, bytes, IPC_CREAT | (int)perm);
-        shmctl(0, IPC_RMID, NULL);
     }
     return n;
 }
