@@ -213,6 +213,14 @@ static bool bears_watchers(const struct step *s)
            !model_has_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
 }
 
+/* Before 6.12 a call that is refused because nobody watches there does not touch (CAVEATS.md). */
+static bool touches_unwatched(const struct step *s)
+{
+    struct mw_vma v;
+    return model_version < MW_LINUX(6, 12) && s->kind >= STEP_COPY && s->kind < STEP_CALLS &&
+           model_next_vma(s->addr, &v) && v.start <= s->addr && !(v.flags & MW_VM_UFFD);
+}
+
 /* Pages and marks, each of which needs an entry. */
 static bool takes_too_many(const struct step *s)
 {
@@ -240,7 +248,7 @@ bool watch_step_is_safe(const struct step *s)
     open = model.watcher[s->file] != NULL;
     if (s->kind == STEP_WATCHER)
         return sys.watch && !open && model_watched;
-    if (asks_for_tables(s) || takes_too_many(s))
+    if (asks_for_tables(s) || takes_too_many(s) || touches_unwatched(s))
         return false;
     if (s->kind == STEP_COPY && s->len > sizeof copied && s->len < TASK_END)
         return false;
