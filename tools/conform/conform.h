@@ -212,7 +212,7 @@ struct model {
 extern struct model model;
 extern uint32_t model_version;
 extern uint64_t model_huge_pages; /* what the next model_open has */
-extern bool model_watched; /* the next model_open has files whose pages are all there */
+extern bool model_files_whole; /* the next model_open has files whose pages are all there */
 
 bool model_prepare(void); /* takes its memory, before the layout is looked at */
 bool model_open(void);

@@ -20,7 +20,7 @@
 struct model model;
 uint32_t model_version = MW_LINUX_NEWEST;
 uint64_t model_huge_pages;
-bool model_watched;
+bool model_files_whole;
 
 static struct mw_frames *frames;
 static struct mw_object *other; /* what the program's own mappings map */
@@ -129,7 +129,7 @@ static const uint32_t object_flags[ALL_FILES] = {
 /* Those that are read in page by page; watchers see which pages a file has, so for them all are there. */
 static const struct mw_object_ops *ops_of(int which)
 {
-    return which < FILES && !model_watched ? &file_ops : NULL;
+    return which < FILES && !model_files_whole ? &file_ops : NULL;
 }
 
 static bool open_objects(void)
@@ -265,7 +265,7 @@ bool model_open(void)
     if (mw_space_create(&config, &model.space) != 0)
         return false;
     mw_set_thp_disable(model.space, MW_THP_DISABLE);
-    return (!model_watched || fill_objects()) && import_own();
+    return (!model_files_whole || fill_objects()) && import_own();
 }
 
 const char *model_close(void)

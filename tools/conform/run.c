@@ -533,7 +533,7 @@ bool run_episode(struct slot *of, struct generator *g, bool thorough)
     sys_begin(slot->dirty);
     memset(slot->dirty, 0xff, sizeof slot->dirty); /* should this process die */
     model_huge_pages = huge_pages_of(g, &slot->episode);
-    model_watched = has_watchers(g, &slot->episode);
+    model_files_whole = has_watchers(g, &slot->episode);
     huge = model_huge_pages > 0;
     if (huge) {
         sys_enter_huge();
@@ -581,7 +581,7 @@ bool model_expect(const struct episode *e, struct expectation *out)
 {
     struct counted before, after;
     model_huge_pages = huge_pages_of(NULL, e);
-    model_watched = has_watchers(NULL, e);
+    model_files_whole = has_watchers(NULL, e);
     if (!model_open())
         return false;
     model_counters(&before);

@@ -247,7 +247,7 @@ bool watch_step_is_safe(const struct step *s)
         return false;
     open = model.watcher[s->file] != NULL;
     if (s->kind == STEP_WATCHER)
-        return sys.watch && !open && model_watched;
+        return sys.watch && !open && model_files_whole;
     if (asks_for_tables(s) || takes_too_many(s) || touches_unwatched(s))
         return false;
     if (s->kind == STEP_COPY && s->len > sizeof copied && s->len < TASK_END)
