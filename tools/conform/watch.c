@@ -209,6 +209,8 @@ static bool bears_watchers(const struct step *s)
         return !(s->flags & (MW_MAP_POPULATE | MW_MAP_LOCKED)) && model.future == 0;
     if (s->kind == STEP_MLOCKALL)
         return false;
+    if (s->kind == STEP_MADVISE && (uint32_t)s->more == MW_MADV_GUARD_INSTALL && model_version >= MW_LINUX(7, 2))
+        return false; /* there they don't give way to pages (CAVEATS.md) */
     return !makes_present_by_reading(s) ||
            !model_has_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
 }
@@ -218,7 +220,8 @@ static bool touches_unwatched(const struct step *s)
 {
     struct mw_vma v;
     return model_version < MW_LINUX(6, 12) && s->kind >= STEP_COPY && s->kind < STEP_CALLS &&
-           model_next_vma(s->addr, &v) && v.start <= s->addr && !(v.flags & MW_VM_UFFD);
+           model_next_vma(s->addr, &v) && v.start <= s->addr &&
+           (!(v.flags & MW_VM_UFFD) || s->len > v.end - s->addr);
 }
 
 /* Pages and marks, each of which needs an entry. */
