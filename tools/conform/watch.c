@@ -215,13 +215,14 @@ static bool bears_watchers(const struct step *s)
            !model_has_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
 }
 
-/* Before 6.12 a call that is refused because nobody watches there does not touch (CAVEATS.md). */
+/* Before 6.12 a call that is refused before it comes to the pages does not touch (CAVEATS.md). */
 static bool touches_unwatched(const struct step *s)
 {
     struct mw_vma v;
     return model_version < MW_LINUX(6, 12) && s->kind >= STEP_COPY && s->kind < STEP_CALLS &&
            model_next_vma(s->addr, &v) && v.start <= s->addr &&
-           (!(v.flags & MW_VM_UFFD) || s->len > v.end - s->addr);
+           (!(v.flags & MW_VM_UFFD) || s->len > v.end - s->addr ||
+            (s->more & MW_UFFD_COPY_MODE_WP && !(v.flags & MW_VM_UFFD_WP)) || s->kind == STEP_CONTINUE);
 }
 
 /* Pages and marks, each of which needs an entry. */
