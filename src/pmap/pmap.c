@@ -753,6 +753,9 @@ pte_t pmap_grant(uint64_t vm_flags)
     return bits;
 }
 
+/* May the page be written at once, as nobody else's? Its watcher's protection is not asked. */
+static bool is_own(pte_t e) { return !(e & (PTE_COW | PTE_GUARD | PTE_MARK | PTE_ZEROS)); }
+
 /* An entry cut down to what `grant` allows. */
 static pte_t entry_protect(pte_t e, pte_t grant)
 {
@@ -764,8 +767,9 @@ static pte_t entry_protect(pte_t e, pte_t grant)
     return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & (PTE_NX | PTE_XO));
 }
 
+/* Pages of its own lose `drop`. */
 static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t va,
-                          uint64_t end, pte_t grant)
+                          uint64_t end, pte_t grant, pte_t drop)
 {
     for (uint64_t next; va < end; va = next) {
         pte_t *e = &table(pm, n)[entry_index(pm, va, level)];
@@ -774,11 +778,11 @@ static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t v
         if (!pte_used(*e))
             continue;
         if (!is_table(*e, level)) {
-            pte_set(e, entry_protect(*e, grant));
+            pte_set(e, entry_protect(is_own(*e) ? *e & ~drop : *e, grant));
         } else if (is_shared(pm, pte_frame(pm, *e))) {
             unlink_table(pm, n, e);
         } else {
-            protect_table(pm, pte_frame(pm, *e), level - 1, va, next, grant);
+            protect_table(pm, pte_frame(pm, *e), level - 1, va, next, grant, drop);
             unlink_empty(pm, n, e);
         }
     }
@@ -786,11 +790,13 @@ static void protect_table(struct pmap *pm, frame_t n, uint32_t level, uint64_t v
 
 void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_flags)
 {
+    bool frees = (vm_flags & (MW_VM_WRITE | MW_VM_UFFD_WP)) == MW_VM_WRITE;
+
     if (!pm->frames)
         return;
     end = min_u64(end, pmap_reach(pm));
     if (start < end)
-        protect_table(pm, pm->root, pm->levels, start, end, pmap_grant(vm_flags));
+        protect_table(pm, pm->root, pm->levels, start, end, pmap_grant(vm_flags), frees ? PTE_WP : 0);
 }
 
 static void watch_entry(struct pmap *pm, frame_t n, pte_t *e, uint32_t level, bool protect)

@@ -173,7 +173,8 @@ pte_t pmap_grant(uint64_t vm_flags);
 
 /*
  * Takes away what [start, end) no longer grants; what it grants anew comes by
- * fault. Tables that another pmap links are let go.
+ * fault. Tables that another pmap links are let go. Where writing is granted and
+ * not watched, a watcher's protection of a page of its own ends (WATCH-5).
  */
 void pmap_protect(struct pmap *pm, uint64_t start, uint64_t end, uint64_t vm_flags);
 

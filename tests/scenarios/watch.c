@@ -712,6 +712,31 @@ SCENARIO(watch_kept_protection)
     }
 }
 
+/* writing granted anew meanwhile ends it, of what is not to be copied first (WATCH-5) */
+SCENARIO(watch_regranted)
+{
+    int u = watcher(w, F_ALL_WP), m = file_of(w, FILE_SHMEM, 4, RWF);
+    if (u < 0)
+        return;
+    anon(w, 0, 4, RW);
+    filemap(w, 8, 4, RW, SHARED, m, 0);
+    for (int64_t at = 0; at < 16; at += 8) {
+        touch(w, at, 2);
+        data(w, at + 2, 1); /* of the private ones, of zeros */
+        watch(w, u, at, 4, WP);
+        resolve(w, WATCH_PROTECT, u, at, 4, PROTECT_ON);
+        watch(w, u, at, 4, MISSING);
+        protect(w, at, 4, RW); /* they are so already */
+        watch(w, u, at, 1, WP);
+        meet(w, at, true);
+        protect(w, at + 1, 3, RO);
+        protect(w, at + 1, 3, RW);
+        watch(w, u, at, 4, WP);
+        for (int64_t page = at; page < at + 3; page++)
+            meet(w, page, true);
+    }
+}
+
 /* write protection, and what keeps it (WATCH-8, WATCH-15, WATCH-18) */
 static void protection(struct world *w, uint64_t features)
 {
