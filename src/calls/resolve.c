@@ -110,12 +110,15 @@ static uint64_t index_of(const struct resolve *r, uint64_t at)
     return offset_of(r, at) >> pmap_leaf_shift(&r->s->pmap, r->level);
 }
 
-/* /dev/zero, though its private memory is anonymous, is a file without any bytes. */
+/* Private memory of /dev/zero, which is anonymous, yet of a file: one without any bytes. */
+static bool is_of_zero(const struct resolve *r)
+{
+    return r->v.object && is_anonymous(&r->v) && !(r->v.flags & MW_VM_MIRRORED);
+}
+
 static bool is_beyond(const struct resolve *r, uint64_t at)
 {
-    if (r->v.object && is_anonymous(&r->v) && !(r->v.flags & MW_VM_MIRRORED))
-        return true;
-    return is_held(&r->v) && offset_of(r, at) >= r->v.object->size;
+    return is_of_zero(r) || (is_held(&r->v) && offset_of(r, at) >= r->v.object->size);
 }
 
 static int refuse(const struct resolve *r, enum reason reason, uint64_t at)
@@ -200,8 +203,9 @@ static int copy_shared(const struct resolve *r, uint64_t at)
 static int copy_page(const struct resolve *r, uint64_t at)
 {
     bool shared = r->v.flags & MW_VM_MAYSHARE;
+    bool endless = is_of_zero(r) && space_has(r->s, ROW_WATCH_COPY_FILLS_ZERO);
 
-    if (is_beyond(r, at))
+    if (!endless && is_beyond(r, at))
         return refuse(r, shared && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART) ? WHY_watch_no_page
                                                                                : WHY_watch_beyond, at);
     if (has_page(r, at))
