@@ -106,10 +106,14 @@ static int check_all(const struct mw_watcher *w, struct mw_range at, uint64_t mo
     return err;
 }
 
-/* Gives part of one mapping other flags. */
-static int set_flags(struct mw_space *s, struct mw_range at, uint64_t flags, struct mw_why *why)
+/* Gives part of one mapping, `v`, other flags. */
+static int set_flags(struct mw_space *s, const struct mw_vma *v, struct mw_range at, uint64_t flags,
+                     struct mw_why *why)
 {
-    if (edit_modify(s, at.start, at.end, flags, true))
+    bool apart = at.start > v->start && !space_has(s, ROW_WATCH_CUT_MERGES);
+
+    if (apart ? edit_modify_apart(s, at.start, at.end, flags)
+              : edit_modify(s, at.start, at.end, flags, true))
         return 0;
     return why_fail(why, WHY_watch_split, at, s->tree.count, s->cfg.max_map_count);
 }
@@ -124,7 +128,7 @@ static int watch_one(struct mw_space *s, const struct mw_vma *v, struct mw_range
         return 0;
     if (!pmap_own(&s->pmap, at.start, at.end, 0)) /* so that protecting needs no memory */
         return why_plain(why, WHY_no_memory);
-    return set_flags(s, at, (v->flags & ~WATCH_FLAGS) | want, why);
+    return set_flags(s, v, at, (v->flags & ~WATCH_FLAGS) | want, why);
 }
 
 /* From mapping to mapping; holes are fine. */
@@ -207,7 +211,7 @@ static int unwatch_one(struct mw_space *s, const struct mw_vma *v, struct mw_ran
 
     if (!(v->flags & WATCH_OWN) || (whose && (v->flags & WATCH_OWN & ~WATCH_MODES) != whose))
         return 0;
-    err = set_flags(s, at, v->flags & ~WATCH_FLAGS, why);
+    err = set_flags(s, v, at, v->flags & ~WATCH_FLAGS, why);
     if (!err && protects) {
         pmap_watch(&s->pmap, at.start, at.end, false);
         space_flush(s, at.start, at.end);

@@ -261,6 +261,12 @@ static bool modify_cut_out(struct mw_space *s, struct cursor c, const struct mw_
     return true;
 }
 
+static void recount(struct mw_space *s, uint64_t was, const struct mw_vma *changed)
+{
+    account_sub(s, was, pages_of(s, changed));
+    account_add(s, changed->flags, pages_of(s, changed));
+}
+
 bool edit_modify_at(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t flags,
                     bool limited)
 {
@@ -275,14 +281,25 @@ bool edit_modify_at(struct mw_space *s, struct cursor c, uint64_t start, uint64_
         modify_merged(s, c, &a, m, &v, &changed);
     else if (!modify_cut_out(s, c, &v, &changed, limited))
         return false;
-    account_sub(s, v.flags, pages_of(s, &changed));
-    account_add(s, flags, pages_of(s, &changed));
+    recount(s, v.flags, &changed);
     return true;
 }
 
 bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags, bool limited)
 {
     return edit_modify_at(s, tree_find(&s->tree, start), start, end, flags, limited);
+}
+
+bool edit_modify_apart(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags)
+{
+    struct cursor c = tree_find(&s->tree, start);
+    struct mw_vma v = *tree_at(c), changed = part(&v, start, end);
+
+    changed.flags = flags;
+    if (!modify_cut_out(s, c, &v, &changed, true))
+        return false;
+    recount(s, v.flags, &changed);
+    return true;
 }
 
 void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge)

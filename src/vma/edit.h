@@ -49,6 +49,9 @@ bool edit_modify(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flag
 bool edit_modify_at(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t flags,
                     bool limited);
 
+/* As edit_modify, limited, but it merges with nothing. */
+bool edit_modify_apart(struct mw_space *s, uint64_t start, uint64_t end, uint64_t flags);
+
 /* Extends the VMA that ends at `end` to `new_end`, over nothing; merges with the next if `merge`. */
 void edit_extend(struct mw_space *s, uint64_t end, uint64_t new_end, bool merge);
 

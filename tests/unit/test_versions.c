@@ -812,6 +812,7 @@ static void boundaries(void **state)
         { ROW_WATCH_STRICTER, V(6, 17), 0 },
         { ROW_REMAP_EVENT_KEPT, V(6, 16), 0 },
         { ROW_WATCH_WP_WIDER, V(6, 12), 0 },
+        { ROW_WATCH_CUT_MERGES, V(6, 12), 0 },
         { ROW_WATCH_COPY_FILLS_ZERO, V(6, 1), V(6, 12) },
         { ROW_WATCH_BEYOND_TOLD_APART, V(7, 2), 0 },
         { ROW_STACK_NOHUGEPAGE, V(6, 7), 0 },

@@ -501,6 +501,40 @@ static void many(void **state)
     bench_close(&b);
 }
 
+/* what a call cuts off at the lower end merges with the next one since 6.12 (WATCH-4) */
+static void cut_off(void **state)
+{
+    static const struct { uint32_t version; const char *watched, *ended, *last; } c[] = {
+        { MW_LINUX(5, 10), "a|a|a|a", "a|a|a|a", "aa|a|a" },
+        { MW_LINUX(6, 1), "a|a|a|a", "a|a|a|a", "aa|a|a" },
+        { MW_LINUX(6, 12), "a|aa|a", "a|aa|a", "aaa|a" },
+        { MW_LINUX_NEWEST, "a|aa|a", "a|aa|a", "aaa|a" }
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+        struct bench b;
+        bench_config(&b, 12, 1024);
+        b.config.linux_version = c[i].version;
+        bench_open(&b);
+        draw(&b, "aaaa");
+        struct mw_watcher *w = watcher(&b, 0);
+        watch(&b, w, 2, 1, MISSING);
+        watch(&b, w, 1, 2, MISSING);
+        expect_row(&b, c[i].watched, "watched");
+        watch(&b, w, 0, 1, MISSING); /* begins where its mapping does */
+        expect_row(&b, c[i].last, "one below");
+        watch(&b, w, 3, 1, MISSING);
+        assert_int_equal(mw_watch_unregister(w, at(&b, 0), 4 * b.page, NULL), 0);
+        expect_row(&b, "aaaa", "none");
+        watch(&b, w, 0, 4, MISSING);
+        assert_int_equal(mw_watch_unregister(w, at(&b, 2), b.page, NULL), 0);
+        assert_int_equal(mw_watch_unregister(w, at(&b, 1), 2 * b.page, NULL), 0);
+        expect_row(&b, c[i].ended, "unwatched");
+        sound(b.space);
+        bench_close(&b);
+    }
+}
+
 static void fill_zero_file(uint32_t version, bool copied)
 {
     static const char bytes[4096] = { 9 };
@@ -591,7 +625,7 @@ int main(void)
         cmocka_unit_test(told), cmocka_unit_test(forks), cmocka_unit_test(huge),
         cmocka_unit_test(minor), cmocka_unit_test(moves), cmocka_unit_test(versions),
         cmocka_unit_test(known), cmocka_unit_test(apart), cmocka_unit_test(many),
-        cmocka_unit_test(zero_file), cmocka_unit_test(any_kind), cmocka_unit_test(layout_only),
+        cmocka_unit_test(cut_off), cmocka_unit_test(zero_file), cmocka_unit_test(any_kind), cmocka_unit_test(layout_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
