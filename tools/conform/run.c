@@ -184,6 +184,7 @@ static bool same_word(int i, uint64_t addr)
     if (thp_uncertain(addr, sizeof k))
         return true;
     by_system = touch_load(addr, &k);
+    sys_changed(); /* a stack may have grown */
     met = by_engine = model_load(addr, &e);
     if (by_engine == MET_OTHER) /* out of frames */
         return true;
