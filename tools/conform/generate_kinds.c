@@ -129,7 +129,7 @@ static void make_watch(struct generator *g, struct step *s)
 {
     struct step from;
     bool piece = !one_in(g, 6) && some_piece(g, s);
-    s->file = (int8_t)below(g, (uint64_t)g->watchers);
+    s->file = g->watchers > 0 ? (int8_t)below(g, (uint64_t)g->watchers) : 0; /* --only asks for them anywhere */
     s->more = some_mode(g, (enum step_kind)s->kind);
     if (piece && one_in(g, 2))
         s->len = (1 + below(g, 4)) * PAGE;
