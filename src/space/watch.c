@@ -6,7 +6,7 @@ struct mw_watcher *watch_of(const struct mw_space *s, uint64_t vm_flags)
 {
     struct mw_watcher *w = s->watchers;
 
-    while (w && (vm_flags & WATCH_IDS << WATCH_ID_SHIFT) != w->id)
+    while (w && (vm_flags & VMA_WATCHER) != w->id)
         w = w->next;
     return w;
 }
@@ -59,21 +59,17 @@ static bool watches(const struct mw_space *s, const struct mw_watcher *w, uint64
 {
     for (struct cursor c = tree_find(&s->tree, start); c.leaf && tree_at(c)->start < end;
          c = tree_next(c))
-        if ((tree_at(c)->flags & WATCH_IDS << WATCH_ID_SHIFT) == w->id)
+        if ((tree_at(c)->flags & VMA_WATCHER) == w->id)
             return true;
     return false;
 }
 
 void watch_tell_unmap(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    struct mw_watch_event event;
-
-    if (!s->watchers)
-        return;
-    event = (struct mw_watch_event){ .event = MW_UFFD_EVENT_UNMAP, .start = start, .end = end };
     for (const struct mw_watcher *w = s->watchers; w; w = w->next)
         if ((w->features & MW_UFFD_FEATURE_EVENT_UNMAP) && watches(s, w, start, end))
-            tell(s, w, MW_UFFD_FEATURE_EVENT_UNMAP, &event);
+            tell(s, w, MW_UFFD_FEATURE_EVENT_UNMAP,
+                 &(struct mw_watch_event){ .event = MW_UFFD_EVENT_UNMAP, .start = start, .end = end });
 }
 
 void watch_tell_remove(struct mw_space *s, uint64_t vm_flags, struct mw_range at)

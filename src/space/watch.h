@@ -14,10 +14,9 @@
 
 /* In a VMA's flags: kinds of faults, and the watcher's number (0: nobody's, an imported watch). */
 #define WATCH_MODES (MW_VM_UFFD_MISSING | MW_VM_UFFD_WP | MW_VM_UFFD_MINOR)
-#define WATCH_ID_SHIFT 35
-#define WATCH_IDS 0x1ffull
+#define WATCH_ID_SHIFT VMA_WATCHER_SHIFT
+#define WATCH_IDS (VMA_WATCHER >> WATCH_ID_SHIFT)
 #define WATCH_OWN (WATCH_MODES | VMA_WATCHER)
-_Static_assert(VMA_WATCHER == WATCH_IDS << WATCH_ID_SHIFT, "the number is in its place");
 #define WATCH_FLAGS (MW_VM_UFFD | WATCH_OWN)
 
 struct mw_watcher {

@@ -15,7 +15,8 @@
 enum { FLUSH_MAX = 8 };
 
 /* In a VMA's flags: the number of who watches it (space/watch.h). */
-#define VMA_WATCHER (0x1ffull << 35)
+#define VMA_WATCHER_SHIFT 35
+#define VMA_WATCHER (0x1ffull << VMA_WATCHER_SHIFT)
 
 struct mw_space {
     struct mw_config cfg;

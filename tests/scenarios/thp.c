@@ -393,17 +393,24 @@ SCENARIO(thp_carried)
     resident(w, HP(0), HP(8));
 }
 
-/* a child has it too; protected (WATCH-17) */
-SCENARIO(thp_carried_shared)
+/* So many written and protected huge pages, and from the fourth on room for others to go to; returns their watcher. */
+static int carrier(struct world *w, int64_t pages, int64_t room)
 {
     int u;
     transparent(w);
     u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
-    written(w, 0, 1);
-    watch(w, u, HP(0), HP(1), WP);
-    resolve(w, WATCH_PROTECT, u, HP(0), HP(1), PROTECT_ON);
-    advised(w, 4, 2, RW);
-    watch(w, u, HP(4), HP(2), MISSING | WP);
+    written(w, 0, pages);
+    watch(w, u, HP(0), HP(pages), WP);
+    resolve(w, WATCH_PROTECT, u, HP(0), HP(pages), PROTECT_ON);
+    advised(w, 4, room, RW);
+    watch(w, u, HP(4), HP(room), MISSING | WP);
+    return u;
+}
+
+/* a child has it too; protected (WATCH-17) */
+SCENARIO(thp_carried_shared)
+{
+    int u = carrier(w, 1, 2);
     carry(w, u, HP(0), HP(4), HP(1), 0);
     resident(w, HP(0), HP(5));
     wps(w, HP(4), 8);
@@ -418,14 +425,7 @@ SCENARIO(thp_carried_shared)
 /* protected ones that go by pages: each arrives unprotected (WATCH-17) */
 SCENARIO(thp_carried_by_pages)
 {
-    int u;
-    transparent(w);
-    u = watcher(w, MW_UFFD_FEATURE_PAGEFAULT_FLAG_WP);
-    written(w, 0, 3);
-    watch(w, u, HP(0), HP(3), WP);
-    resolve(w, WATCH_PROTECT, u, HP(0), HP(3), PROTECT_ON);
-    advised(w, 4, 5, RW);
-    watch(w, u, HP(4), HP(5), MISSING | WP);
+    int u = carrier(w, 3, 5);
     carry(w, u, HP(0), HP(4) + 8, HP(1), 0);
     wps(w, HP(4), 24);
     carry(w, u, HP(1) + 3, HP(6), HP(1), 0);
