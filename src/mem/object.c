@@ -210,27 +210,42 @@ static bool node_clean(struct object_node *n, uint32_t level, uint64_t index)
     return !n->dirty;
 }
 
+/* Which pages a search is for: those to write back, or all that are there. */
+enum sought { SOILED, THERE };
+
+static bool leads(const struct object_node *n, uint32_t level, uint64_t i, enum sought what)
+{
+    if (what == SOILED)
+        return n->dirty >> i & 1;
+    return level > 1 ? n->slot[i].child != NULL : n->slot[i].frame && n->slot[i].frame != PROMISED;
+}
+
 /* Both as numbers within the node. */
-static uint64_t node_next(const struct object_node *n, uint32_t level, uint64_t from)
+static uint64_t node_next(const struct object_node *n, uint32_t level, uint64_t from, enum sought what)
 {
     uint32_t shift = (level - 1) * NODE_BITS;
 
     for (uint64_t i = from >> shift; i < NODE_SLOTS; i++, from = i << shift) {
         uint64_t at = 0;
 
-        if (!(n->dirty >> i & 1))
+        if (!leads(n, level, i, what))
             continue;
         if (level > 1)
-            at = node_next(n->slot[i].child, level - 1, from - (i << shift));
+            at = node_next(n->slot[i].child, level - 1, from - (i << shift), what);
         if (at != UINT64_MAX)
             return (i << shift) + at;
     }
     return UINT64_MAX;
 }
 
+static uint64_t next_page(const struct mw_object *o, uint64_t from, enum sought what)
+{
+    return o->root && covers(o->height, from) ? node_next(o->root, o->height, from, what) : UINT64_MAX;
+}
+
 uint64_t object_next_soiled(const struct mw_object *o, uint64_t from)
 {
-    return o->root && covers(o->height, from) ? node_next(o->root, o->height, from) : UINT64_MAX;
+    return next_page(o, from, SOILED);
 }
 
 bool object_is_soiled(const struct mw_object *o, uint64_t index)
@@ -385,35 +400,43 @@ void object_resize(struct mw_object *o, uint64_t size)
     }
 }
 
-/* One page. An object that lives elsewhere has a page of zeros instead, which goes there. */
-static bool page_empty(struct mw_object *o, uint64_t index)
+/* A page of an object that lives elsewhere: zeros, which go there. */
+static bool page_blank(struct mw_object *o, uint64_t index)
 {
-    bool is_read = o->ops && o->ops->read;
-    frame_t n = object_peek(o, index), *slot = n || is_read ? index_slot(o, index) : NULL;
+    frame_t *slot = index_slot(o, index), n;
 
-    if (!n && !is_read)
-        return true;
     if (!slot)
         return false;
-    if (n && (is_read || is_written(o) || o->frames->meta[n].refs > 1)) {
-        memset(frame_ptr(o->frames, n), 0, (size_t)1 << frame_shift(o->frames, o->level));
-        object_soil(o, index);
-        return true;
+    if (*slot && *slot != PROMISED) {
+        memset(frame_ptr(o->frames, *slot), 0, (size_t)1 << frame_shift(o->frames, o->level));
+    } else {
+        n = page_new(o, *slot == PROMISED);
+        if (!n)
+            return false;
+        *slot = n;
     }
-    if (n)
-        page_put(o, n);
-    *slot = is_read ? page_new(o, false) : 0;
-    if (*slot)
-        object_soil(o, index);
-    return *slot || !is_read;
+    object_soil(o, index);
+    return true;
 }
 
 bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages)
 {
-    uint32_t shift = frame_shift(o->frames, o->level);
+    const uint32_t shift = frame_shift(o->frames, o->level);
+    const uint64_t end = min_u64(first + pages, add_ceil(o->size, (1ull << shift) - 1) >> shift);
+    const bool is_read = o->ops && o->ops->read;
+    frame_t *slot;
 
-    for (uint64_t i = first; i < first + pages && i <= UINT64_MAX >> shift; i++)
-        if (i << shift < o->size && !page_empty(o, i))
-            return false;
-    return true;
+    for (uint64_t i = first;; i++) {
+        i = is_read ? i : next_page(o, i, THERE);
+        if (i >= end)
+            return true;
+        if (is_read || is_written(o)) {
+            if (!page_blank(o, i))
+                return false;
+            continue;
+        }
+        slot = index_slot(o, i);
+        page_put(o, *slot);
+        *slot = 0;
+    }
 }

@@ -2,7 +2,7 @@
 /* count.c - what the page tables say of a mapping. Rules FACE-5 and FACE-6. */
 #include "proc/count.h"
 
-#include "space/huge.h"
+#include "space/rmap.h"
 
 struct visit {
     const struct mw_space *s;
@@ -16,7 +16,7 @@ static bool is_objects(const struct visit *c, uint64_t va, frame_t n)
 {
     if (c->v->flags & MW_VM_MIRRORED)
         return false;
-    return (c->v->flags & MW_VM_MAYSHARE) || huge_is_files(c->s, c->v, va, n);
+    return (c->v->flags & MW_VM_MAYSHARE) || rmap_is_objects(c->s, c->v, va, n);
 }
 
 static void count_huge(struct count *sum, uint64_t bytes, uint32_t maps)

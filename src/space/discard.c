@@ -22,17 +22,10 @@ static enum pmap_drop drop_mapped(const struct mw_vma *v)
     return v->flags & MW_VM_UFFD_WP ? DROP_MAPPED_WP : DROP_MAPPED;
 }
 
-/* A mapping's; or only a shared one's. */
 static void zap_any(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
     (void)ctx;
     zap(s, at.start, at.end, drop_content(v));
-}
-
-static void zap_shared(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
-{
-    if (v->flags & MW_VM_MAYSHARE)
-        zap_any(s, v, at, ctx);
 }
 
 /*
@@ -51,7 +44,7 @@ static struct own_huge own_huge(const struct mw_space *s, const struct mw_vma *v
         const pte_t *e = pmap_find(&s->pmap, a, NULL);
         frame_t n = pte_page(e) ? pte_frame(&s->pmap, *e) : 0;
 
-        if (!n || huge_is_files(s, v, a, n))
+        if (!n || rmap_is_objects(s, v, a, n))
             continue;
         if (s->pmap.frames->meta[n].refs > 1)
             own.shared++;
@@ -103,38 +96,78 @@ static void zap_promised(struct mw_space *s, const struct mw_vma *v, struct mw_r
 }
 
 /* Tables that a parent or a child has too. */
+struct owning {
+    uint32_t whole; /* as pmap_own has it */
+    bool failed;
+};
+
 static void own_tables(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
 {
-    bool *failed = ctx;
+    struct owning *o = ctx;
 
     (void)v;
-    if (!*failed)
-        *failed = !pmap_own(&s->pmap, at.start, at.end, PMAP_ENDS);
+    o->failed = o->failed || !pmap_own(&s->pmap, at.start, at.end, o->whole);
+}
+
+static bool own_all(struct mw_object *o, struct mw_range offsets, uint32_t whole)
+{
+    struct owning owning = { whole, false };
+
+    rmap_all(o, offsets, &(struct rmap){ own_tables, &owning });
+    return !owning.failed;
+}
+
+/* Private copies too. */
+static void zap_all(struct mw_object *o, struct mw_range offsets)
+{
+    rmap_all(o, offsets, &(struct rmap){ zap_unpromised, NULL });
+    if (o->level > 1)
+        rmap_all(o, offsets, &(struct rmap){ zap_promised, NULL });
 }
 
 bool discard_beyond(struct mw_object *o, uint64_t offset)
 {
     const struct mw_range gone = { offset, UINT64_MAX };
-    bool failed = false;
 
-    rmap_all(o, gone, &(struct rmap){ own_tables, &failed });
-    if (failed)
+    if (!own_all(o, gone, PMAP_ENDS))
         return false;
-    rmap_all(o, gone, &(struct rmap){ zap_unpromised, NULL });
-    if (o->level > 1)
-        rmap_all(o, gone, &(struct rmap){ zap_promised, NULL });
+    zap_all(o, gone);
     return true;
+}
+
+/* A shared mapping's pages; of a private one's those that it has read, not its copies. */
+static void zap_files(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    const uint64_t page = page_size(s);
+
+    if (v->flags & MW_VM_MAYSHARE) {
+        zap_any(s, v, at, ctx);
+        return;
+    }
+    for (uint64_t a = pmap_first(&s->pmap, at.start, at.end, PTE_P | PTE_HELD); a < at.end;
+         a = pmap_first(&s->pmap, a + page, at.end, PTE_P | PTE_HELD)) {
+        const pte_t *e = pmap_find(&s->pmap, a, NULL);
+
+        if (pte_page(e) && rmap_is_objects(s, v, a, pte_frame(&s->pmap, *e)))
+            zap(s, a, a + page, drop_content(v));
+    }
 }
 
 bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range at)
 {
-    uint64_t offset = v->offset + (at.start - v->start), bytes = at.end - at.start;
-    uint32_t shift = frame_shift_of(s->cfg.page_shift, vma_level(v));
+    const uint64_t offset = v->offset + (at.start - v->start);
+    const struct mw_range gone = { offset, offset + (at.end - at.start) };
+    const uint32_t shift = frame_shift_of(s->cfg.page_shift, vma_level(v));
 
     if (!s->pmap.frames)
         return true;
-    rmap_all(v->object, (struct mw_range){ offset, offset + bytes }, &(struct rmap){ zap_shared, NULL });
-    return !v->object->frames || object_empty(v->object, offset >> shift, bytes >> shift);
+    if (!own_all(v->object, gone, 0))
+        return false;
+    if (v->object->level > 1)
+        zap_all(v->object, gone);
+    else
+        rmap_all(v->object, gone, &(struct rmap){ zap_files, NULL });
+    return !v->object->frames || object_empty(v->object, gone.start >> shift, (gone.end - gone.start) >> shift);
 }
 
 bool discard_behind_guards(struct mw_space *s, struct mw_range *at)

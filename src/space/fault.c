@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "space/huge.h"
+#include "space/rmap.h"
 #include "space/thp.h"
 #include "space/watch.h"
 #include "vma/account.h"
@@ -214,7 +215,7 @@ static enum mw_fault_result fault_write(const struct access *a, pte_t *entry)
         note_write(a);
         return MW_FAULT_OK;
     }
-    own = private_copy(a, frame, a->level > 1 && huge_is_files(a->s, vma(a), a->addr, frame));
+    own = private_copy(a, frame, a->level > 1 && rmap_is_objects(a->s, vma(a), a->addr, frame));
     if (!own)
         return no_frame(a);
     space_flush(a->s, a->addr, a->addr + page_bytes(a));

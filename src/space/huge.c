@@ -2,19 +2,13 @@
 /* huge.c - promises of huge pages. */
 #include "space/huge.h"
 
+#include "space/rmap.h"
+
 bool huge_is_promised(const struct mw_vma *v)
 {
     const uint64_t others = MW_VM_MAYSHARE | MW_VM_NORESERVE | MW_VM_MIRRORED;
 
     return (v->flags & (others | MW_VM_HUGETLB)) == MW_VM_HUGETLB && !(v->anon & MW_ANON_FORKED);
-}
-
-bool huge_is_files(const struct mw_space *s, const struct mw_vma *v, uint64_t addr, frame_t frame)
-{
-    uint64_t offset = v->offset + (addr - v->start);
-
-    return v->object &&
-           object_peek(v->object, offset >> frame_shift_of(s->cfg.page_shift, vma_level(v))) == frame;
 }
 
 uint64_t huge_owed(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end)
@@ -24,7 +18,7 @@ uint64_t huge_owed(const struct mw_space *s, const struct mw_vma *v, uint64_t st
     for (uint64_t at = start; at < end && s->pmap.frames && huge_is_promised(v); at += page) {
         const pte_t *e = pmap_find(&s->pmap, at, NULL);
 
-        sum += !pte_page(e) || huge_is_files(s, v, at, pte_frame(&s->pmap, *e));
+        sum += !pte_page(e) || rmap_is_objects(s, v, at, pte_frame(&s->pmap, *e));
     }
     return sum;
 }

@@ -18,9 +18,6 @@ bool huge_is_promised(const struct mw_vma *v);
 /* How many, for [start, end) of it? */
 uint64_t huge_owed(const struct mw_space *s, const struct mw_vma *v, uint64_t start, uint64_t end);
 
-/* Is `frame`, which maps `addr`, the file's page, and not the mapping's own? */
-bool huge_is_files(const struct mw_space *s, const struct mw_vma *v, uint64_t addr, frame_t frame);
-
 /* Gets the memory that huge_promise needs for the same. False: there is none. */
 bool huge_prepare(struct mw_space *s, const struct mw_vma *v, uint64_t offset, uint64_t bytes);
 

@@ -6,6 +6,14 @@
  */
 #include "space/rmap.h"
 
+bool rmap_is_objects(const struct mw_space *s, const struct mw_vma *v, uint64_t addr, frame_t frame)
+{
+    uint64_t offset = v->offset + (addr - v->start);
+
+    return v->object &&
+           object_peek(v->object, offset >> frame_shift_of(s->cfg.page_shift, vma_level(v))) == frame;
+}
+
 uint64_t rmap_space(struct mw_space *s, const struct mw_object *o, struct mw_range offsets,
                     const struct rmap *r)
 {

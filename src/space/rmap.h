@@ -13,6 +13,9 @@ struct rmap {
     void *ctx;
 };
 
+/* Is `frame`, which `v` maps at `addr`, the object's page, and not the mapping's own? */
+bool rmap_is_objects(const struct mw_space *s, const struct mw_vma *v, uint64_t addr, frame_t frame);
+
 /* Every VMA of one space that maps some of `o`'s offsets; how many map the object at all. */
 uint64_t rmap_space(struct mw_space *s, const struct mw_object *o, struct mw_range offsets,
                     const struct rmap *r);

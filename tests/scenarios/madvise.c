@@ -427,6 +427,65 @@ SCENARIO(madvise_remove)
     data(w, 40, 4);
 }
 
+/* what a private mapping has read goes too: it is the file's page (ADVICE-9) */
+SCENARIO(madvise_remove_read_privately)
+{
+    int f = file_of(w, FILE_SHMEM, 12, RWF);
+    filemap(w, 0, 12, RW, SHARED, f, 0);
+    filemap(w, 20, 12, RW, PRIV, f, 0);
+    touch(w, 0, 12);
+    data(w, 20, 12);
+    touch(w, 22, 2);
+    advise(w, 1, 4, MW_MADV_REMOVE);
+    do_mincore(w, at(20), 12 * PAGE);
+    data(w, 22, 2);
+    forked(w);
+    advise(w, 3, 6, MW_MADV_REMOVE);
+    do_mincore(w, at(20), 12 * PAGE);
+    data(w, 20, 12);
+}
+
+/* of huge pages private copies go as well, and the mapping has them set aside again (ADVICE-9, TRUNC-6) */
+SCENARIO(madvise_remove_huge)
+{
+    huge(w);
+    int f = file_of_bytes(w, FILE_HUGE, 6 * HUGE_PAGE, RWF);
+    do_mmap(w, at(0), 6 * HUGE_PAGE, RW, SHARED | FIXED, f, 0);
+    do_mmap(w, at(HUGE_PAGES(8)), 6 * HUGE_PAGE, RW, PRIV | FIXED, f, 0);
+    huge_touch(w, 0, 3);
+    huge_data(w, 8, 3);
+    huge_touch(w, 9, 3);
+    pool(w);
+    advise(w, 0, 512 * 4, MW_MADV_REMOVE);
+    pool(w);
+    huge_data(w, 8, 6);
+    pool(w);
+    huge_touch(w, 8, 2);
+    pool(w);
+    do_munmap(w, at(HUGE_PAGES(8)), 6 * HUGE_PAGE);
+    pool(w);
+    do_munmap(w, at(0), 6 * HUGE_PAGE);
+    pool(w);
+}
+
+/* a child's copies too; it has none set aside */
+SCENARIO(madvise_remove_huge_forked)
+{
+    huge(w);
+    int f = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
+    do_mmap(w, at(0), 4 * HUGE_PAGE, RW, SHARED | FIXED, f, 0);
+    do_mmap(w, at(HUGE_PAGES(8)), 4 * HUGE_PAGE, RW, PRIV | FIXED, f, 0);
+    huge_touch(w, 8, 2);
+    forked(w);
+    pool(w);
+    huge_touch(w, 9, 2);
+    pool(w);
+    advise(w, 0, 512 * 3, MW_MADV_REMOVE);
+    pool(w);
+    huge_data(w, 8, 4);
+    pool(w);
+}
+
 /* a mapping that refuses ends it: what lies before is done (ADVICE-5, ADVICE-6) */
 SCENARIO(madvise_stops)
 {

@@ -1228,6 +1228,65 @@ SCENARIO(watch_touches_shared)
     }
 }
 
+/* REMOVE: what a private mapping has read leaves its mark, its own pages stay; a copy finds no page then (WATCH-18) */
+SCENARIO(watch_removed_privately)
+{
+    int u = watcher(w, F_ALL_WP | MW_UFFD_FEATURE_POISON), v = watcher(w, F_ALL_WP), m = file_of(w, FILE_SHMEM, 30, RWF);
+    filemap(w, 0, 8, RW, SHARED, m, 10);
+    filemap(w, 10, 8, RW, PRIV, m, 10);
+    watch(w, u, 10, 8, MISSING | WP);
+    resolve(w, WATCH_POISON, u, 17, 1, 0);
+    data(w, 10, 6);
+    touch(w, 13, 2);
+    resolve(w, WATCH_PROTECT, u, 11, 3, PROTECT_ON);
+    resolve(w, WATCH_PROTECT, u, 16, 1, PROTECT_ON);
+    wps(w, 10, 8);
+    advise(w, 0, 8, MW_MADV_REMOVE);
+    wps(w, 10, 8);
+    watch(w, v, 0, 8, MISSING);
+    resolve(w, WATCH_COPY, v, 0, 8, 0);
+    unwatcher(w, v);
+    wps(w, 10, 8);
+    data(w, 0, 8);
+    data(w, 10, 7);
+    meet(w, 17, false);
+}
+
+/* the same of huge pages, shared and private (WATCH-18) */
+SCENARIO(watch_removed_huge)
+{
+    int u, m;
+    huge(w);
+    u = watcher(w, F_ALL_WP | MW_UFFD_FEATURE_POISON);
+    m = file_of_bytes(w, FILE_HUGE, 6 * HUGE_PAGE, RWF);
+    do_mmap(w, at(0), 6 * HUGE_PAGE, RW, SHARED | FIXED, m, 0);
+    do_mmap(w, at(HUGE_PAGES(8)), 6 * HUGE_PAGE, RW, PRIV | FIXED, m, 0);
+    do_mmap(w, at(HUGE_PAGES(16)), 6 * HUGE_PAGE, RW, SHARED | FIXED, m, 0);
+    huge_touch(w, 0, 4);
+    huge_data(w, 8, 2);
+    huge_touch(w, 10, 2);
+    huge_data(w, 16, 4);
+    for (int i = 8; i <= 16; i += 8) {
+        watch(w, u, HUGE_PAGES(i), 6 * 512, MISSING | WP);
+        resolve(w, WATCH_PROTECT, u, HUGE_PAGES(i + 1), 2 * 512, PROTECT_ON);
+        resolve(w, WATCH_PROTECT, u, HUGE_PAGES(i + 4), 512, PROTECT_ON);
+        resolve(w, WATCH_POISON, u, HUGE_PAGES(i + 5), 512, 0);
+        for (int k = 0; k < 6; k++)
+            wps(w, HUGE_PAGES(i + k), 1);
+    }
+    pool(w);
+    advise(w, 0, 6 * 512, MW_MADV_REMOVE);
+    pool(w);
+    for (int k = 0; k < 6; k++) {
+        wps(w, HUGE_PAGES(8 + k), 1);
+        wps(w, HUGE_PAGES(16 + k), 1);
+    }
+    meet(w, HUGE_PAGES(13), false);
+    meet(w, HUGE_PAGES(21), false);
+    unwatcher(w, u);
+    pool(w);
+}
+
 static void copied(struct world *w, uint64_t features, uint64_t mode)
 {
     int u = watcher(w, F_ALL_WP | F_SIGBUS | features), m = file_of(w, FILE_SHMEM, 30, RWF);

@@ -347,6 +347,70 @@ static void removed_everywhere(void **state)
     bench_close(&b);
 }
 
+/* page tables that a fork has left to both sides lose the file's pages on both, not the copies (ADVICE-9, FORK-3) */
+static void removed_from_shared_tables(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_object *o;
+    struct mw_space *child;
+    bench_start(&b);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, 2048 * b.page, 0, &o), 0);
+    b.file.object = o;
+    map_file(&b, 0, 2048, MW_MAP_PRIVATE, 0);
+    map_file(&b, 3000, 1500, MW_MAP_SHARED, 16);
+    for (int64_t i = 0; i < 2048; i += 16) {
+        if (i >= 16 && i < 1516)
+            poke(&b, at(&b, 3000 + i - 16), 7);
+        assert_int_equal(peek(&b, at(&b, i)), i >= 16 && i < 1516 ? 7 : 0);
+        if (i % 32)
+            poke(&b, at(&b, i), (uint32_t)(5000 + i));
+    }
+    assert_int_equal(mw_fork(b.space, 77, &child, NULL), 0);
+    assert_int_equal(mw_madvise(b.space, at(&b, 3000), 1500 * b.page, MW_MADV_REMOVE, NULL), 0);
+    sound(b.space);
+    sound(child);
+    for (int64_t i = 0; i < 2048; i += 16) {
+        bool gone = i % 32 == 0 && i >= 16 && i < 1516;
+        uint32_t is = (uint32_t)(i % 32 ? 5000 + i : 0);
+        assert_int_equal(pmap_find(&b.space->pmap, at(&b, i), NULL) == NULL, gone);
+        assert_int_equal(peek(&b, at(&b, i)), is);
+        assert_int_equal(seen(child, at(&b, i)), is);
+    }
+    poke(&b, at(&b, 16), 1);
+    assert_int_equal(seen(child, at(&b, 16)), 5016);
+    mw_space_destroy(child);
+    mw_object_put(o);
+    bench_close(&b);
+}
+
+/* as many steps as there are pages, not as the range has (ADVICE-9) */
+static void removed_far_apart(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct mw_object *o;
+    const uint64_t size = 1ull << 45;
+    bench_start(&b);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, size, 0, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE };
+    const uint64_t one = (uint64_t)mw_mmap(b.space, 0, size, RW_, MW_MAP_SHARED | MW_MAP_NORESERVE, &f, 0, NULL);
+    const uint64_t two = (uint64_t)mw_mmap(b.space, 0, size, RW_, MW_MAP_PRIVATE | MW_MAP_NORESERVE, &f, 0, NULL);
+    assert_true((int64_t)one > 0 && (int64_t)two > 0);
+    for (uint64_t i = 0; i < size; i += size / 8) {
+        poke(&b, one + i, 7);
+        assert_int_equal(peek(&b, two + i), 7);
+    }
+    assert_int_equal(mw_madvise(b.space, one + b.page, size - b.page, MW_MADV_REMOVE, NULL), 0);
+    sound(b.space);
+    for (uint64_t i = 0; i < size; i += size / 8) {
+        assert_int_equal(pmap_find(&b.space->pmap, two + i, NULL) == NULL, i > 0);
+        assert_int_equal(peek(&b, two + i), i ? 0 : 7);
+    }
+    mw_object_put(o);
+    bench_close(&b);
+}
+
 /* ---- writing back -------------------------------------------------------------------- */
 
 enum { STORE_PAGES = 16 };
@@ -797,6 +861,8 @@ int main(void)
         cmocka_unit_test(huge_forked),
         cmocka_unit_test(huge_kept),
         cmocka_unit_test(removed_everywhere),
+        cmocka_unit_test(removed_from_shared_tables),
+        cmocka_unit_test(removed_far_apart),
         cmocka_unit_test(writes_back),
         cmocka_unit_test(writes_nothing),
         cmocka_unit_test(fails_to_write),
