@@ -502,8 +502,6 @@ static struct mw_vma moved(const struct remap *r)
 {
     struct mw_vma v = r->v;
 
-    if (!r->old_size && !is_segment(&v)) /* a duplicate: before 4.14 of private memory too, without its pages */
-        v.anon = 0;
     v.offset = keeps_offset(&v) ? v.offset + (r->old - v.start) : r->new;
     v.start = r->new;
     v.end = r->new + r->new_size;

@@ -1287,6 +1287,26 @@ SCENARIO(watch_removed_huge)
     pool(w);
 }
 
+/* a shared mapping of a file that can only be read is touched as well, and its duplicate is as it is (WATCH-10, MREMAP-27) */
+SCENARIO(watch_touches_readonly)
+{
+    int u = watcher(w, F_SIGBUS), r = file_of(w, FILE_MEM, 8, MW_FILE_READ);
+    for (int i = 0; i < 8; i++) {
+        int64_t p = 20 * i;
+        filemap(w, p, 1, RO, SHARED, r, 0);
+        if (i & 1)
+            resolve(w, WATCH_ZEROPAGE, u, p, 1, 0);
+        if (i & 4)
+            move(w, p, 0, 4, FIX, p + 1);
+        else
+            filemap(w, p + 1, 4, RO, SHARED, r, 0);
+        if (i & 2)
+            resolve(w, WATCH_COPY, u, p + 2, 1, 0);
+        move(w, p, 1, 1, FIX, p + 1);
+        lay(w);
+    }
+}
+
 static void copied(struct world *w, uint64_t features, uint64_t mode)
 {
     int u = watcher(w, F_ALL_WP | F_SIGBUS | features), m = file_of(w, FILE_SHMEM, 30, RWF);
