@@ -302,6 +302,11 @@ void protect(struct world *w, int64_t page, int64_t n, uint32_t prot)
     do_mprotect(w, at(page), (uint64_t)n * PAGE, prot);
 }
 
+int64_t key_protect(struct world *w, int64_t page, int64_t n, uint64_t prot, int32_t key)
+{
+    return do_pkey_mprotect(w, at(page), (uint64_t)n * PAGE, prot, key);
+}
+
 int64_t move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to)
 {
     return do_mremap(w, at(old), (uint64_t)osz * PAGE, (uint64_t)nsz * PAGE, flags, at(to));
@@ -339,6 +344,25 @@ int64_t do_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 int64_t do_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
     return flag_call(w, "mseal", addr, len, flags, w->ops->mseal);
+}
+
+int64_t do_pkey_mprotect(struct world *w, uint64_t addr, uint64_t len, uint64_t prot, int32_t key)
+{
+    range_call(w, "pkey_mprotect", addr, len);
+    put(w, ", %#llx, %d)", (unsigned long long)prot, key);
+    return put_result(w, w->ops->pkey_mprotect(w, addr, len, prot, key));
+}
+
+int64_t do_pkey_alloc(struct world *w, uint64_t flags, uint64_t rights)
+{
+    put(w, "pkey_alloc(%#llx, %#llx)", (unsigned long long)flags, (unsigned long long)rights);
+    return put_result(w, w->ops->pkey_alloc(w, flags, rights));
+}
+
+int64_t do_pkey_free(struct world *w, int32_t key)
+{
+    put(w, "pkey_free(%d)", key);
+    return put_result(w, w->ops->pkey_free(w, key));
 }
 
 int64_t do_mlock(struct world *w, uint64_t addr, uint64_t len)

@@ -70,6 +70,9 @@ struct world_ops {
                     int file, uint64_t off);
     int64_t (*munmap)(struct world *w, uint64_t addr, uint64_t len);
     int64_t (*mprotect)(struct world *w, uint64_t addr, uint64_t len, uint32_t prot);
+    int64_t (*pkey_mprotect)(struct world *w, uint64_t addr, uint64_t len, uint64_t prot, int32_t key);
+    int64_t (*pkey_alloc)(struct world *w, uint64_t flags, uint64_t rights);
+    int64_t (*pkey_free)(struct world *w, int32_t key);
     uint64_t (*brk)(struct world *w, uint64_t addr);
     int64_t (*mremap)(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
                       uint64_t to);
@@ -122,7 +125,7 @@ struct session {
     uint32_t version, caps;
     bool thp, disk_places_huge, disk_in_memory;
     enum mw_thp thp_mode;
-    bool exec_only; /* the CPU can keep what is for execution from being read */
+    bool pkeys; /* the CPU has protection keys */
     uint64_t ram_pages, max_map_count, min_addr, min_hint, memlock, stack_limit;
     uint64_t data_size; /* bytes, of RLIMIT_DATA's brk rule */
     uint64_t code_start, code_end, stack;
@@ -213,6 +216,9 @@ int64_t do_munmap(struct world *w, uint64_t addr, uint64_t len);
 int64_t do_mprotect(struct world *w, uint64_t addr, uint64_t len, uint32_t prot);
 int64_t do_mremap(struct world *w, uint64_t old, uint64_t osz, uint64_t nsz, uint32_t flags,
                   uint64_t to);
+int64_t do_pkey_mprotect(struct world *w, uint64_t addr, uint64_t len, uint64_t prot, int32_t key);
+int64_t do_pkey_alloc(struct world *w, uint64_t flags, uint64_t rights);
+int64_t do_pkey_free(struct world *w, int32_t key);
 void do_brk(struct world *w, uint64_t addr);
 int64_t do_mlock(struct world *w, uint64_t addr, uint64_t len);
 int64_t do_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
@@ -230,6 +236,7 @@ void filemap(struct world *w, int64_t page, int64_t n, uint32_t prot, uint32_t t
 void mapped(struct world *w, int64_t page, int64_t n, uint32_t prot, uint32_t more_flags);
 void unmap(struct world *w, int64_t page, int64_t n);
 void protect(struct world *w, int64_t page, int64_t n, uint32_t prot);
+int64_t key_protect(struct world *w, int64_t page, int64_t n, uint64_t prot, int32_t key);
 int64_t move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t flags, int64_t to);
 void heap(struct world *w, int64_t pages); /* brk at that many pages above its start */
 void seal(struct world *w, int64_t page, int64_t n);
@@ -279,6 +286,7 @@ void maps(struct world *w);
 void maps_firm(struct world *w);
 void smaps(struct world *w);
 void smaps_firm(struct world *w);
+void keys(struct world *w); /* of smaps the protection keys */
 void sizes(struct world *w);
 int64_t name(struct world *w, int64_t page, int64_t n, const char *text);
 

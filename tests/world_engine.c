@@ -146,6 +146,21 @@ static int64_t engine_mseal(struct world *w, uint64_t addr, uint64_t len, uint64
     return mw_mseal(of(w)->space, addr, len, flags, NULL);
 }
 
+static int64_t engine_pkey_mprotect(struct world *w, uint64_t addr, uint64_t len, uint64_t prot, int32_t key)
+{
+    return mw_pkey_mprotect(of(w)->space, addr, len, prot, key, NULL);
+}
+
+static int64_t engine_pkey_alloc(struct world *w, uint64_t flags, uint64_t rights)
+{
+    return mw_pkey_alloc(of(w)->space, flags, rights, NULL);
+}
+
+static int64_t engine_pkey_free(struct world *w, int32_t key)
+{
+    return mw_pkey_free(of(w)->space, key, NULL);
+}
+
 /* ---- files ---- */
 
 static int read_page(void *ctx, uint64_t index, void *page)
@@ -465,7 +480,9 @@ static const struct world_ops engine_ops = {
     .mremap = engine_mremap, .mlock = engine_mlock, .mlock2 = engine_mlock2,
     .munlock = engine_munlock, .mlockall = engine_mlockall, .munlockall = engine_munlockall,
     .madvise = engine_madvise, .msync = engine_msync, .mincore = engine_mincore,
-    .mseal = engine_mseal, .file = engine_file, .truncate = engine_truncate,
+    .mseal = engine_mseal,
+    .pkey_mprotect = engine_pkey_mprotect, .pkey_alloc = engine_pkey_alloc, .pkey_free = engine_pkey_free,
+    .file = engine_file, .truncate = engine_truncate,
     .segment = engine_segment, .shmat = engine_shmat, .shmdt = engine_shmdt, .attached = engine_attached, .load = engine_load, .store = engine_store,
     .exec = engine_exec, .copy_out = engine_copy_out, .copy_in = engine_copy_in,
     .next = engine_next, .flags = engine_flags, .present = engine_present,
@@ -578,7 +595,7 @@ static void configure(struct engine *e, const struct session *s)
     mw_config_init(c, &e->port);
     c->frames = e->frames;
     c->linux_version = s->version;
-    c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS | (s->exec_only ? MW_OPT_EXEC_ONLY : 0);
+    c->options = (s->thp ? MW_OPT_THP : 0) | MW_OPT_DEFECTS | (s->pkeys ? MW_OPT_PKEYS : 0);
     c->thp = s->thp_mode;
     c->caps = s->caps;
     c->task_size = TASK_END;

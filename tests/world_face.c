@@ -98,7 +98,7 @@ static void show(struct world *w, enum mw_proc_face face, bool firm)
                 say_mapping(w, line, firm);
         } else if (in && strncmp(line, "VmFlags:", 8) == 0) {
             say_flags(w, line);
-        } else if (in && strncmp(line, "ProtectionKey:", 14) != 0 && (!firm || is_firm(line))) {
+        } else if (in && (!firm || is_firm(line))) {
             say(w, "|%s|", line);
         }
     }
@@ -122,6 +122,20 @@ void smaps(struct world *w)
 void smaps_firm(struct world *w)
 {
     show(w, MW_PROC_SMAPS, true);
+}
+
+void keys(struct world *w)
+{
+    unsigned long long start, end, in = 0;
+    char *at = text, *line;
+    w->ops->face(w, MW_PROC_SMAPS, text, sizeof text);
+    say(w, "protection keys:");
+    while ((line = next_line(&at)) != NULL) {
+        if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+            in = start;
+        else if (in_zone(in) && strncmp(line, "ProtectionKey:", 14) == 0)
+            say(w, "|%llx %s|", in, line);
+    }
 }
 
 /* Of statm the sizes: resident and shared pages are the whole process's. */

@@ -187,6 +187,24 @@ static int64_t live_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t
     return known(w, syscall(NR_MSEAL, addr, len, flags));
 }
 
+static int64_t live_pkey_mprotect(struct world *w, uint64_t addr, uint64_t len, uint64_t prot, int32_t key)
+{
+    (void)w;
+    return result(syscall(SYS_pkey_mprotect, addr, len, prot, key));
+}
+
+static int64_t live_pkey_alloc(struct world *w, uint64_t flags, uint64_t rights)
+{
+    (void)w;
+    return result(syscall(SYS_pkey_alloc, flags, rights));
+}
+
+static int64_t live_pkey_free(struct world *w, int32_t key)
+{
+    (void)w;
+    return result(syscall(SYS_pkey_free, key));
+}
+
 /* ---- files ---- */
 
 static int new_fd(enum file_kind kind)
@@ -601,6 +619,7 @@ static const struct world_ops live_ops = {
     .mremap = live_mremap, .mlock = live_mlock, .mlock2 = live_mlock2, .munlock = live_munlock,
     .mlockall = live_mlockall, .munlockall = live_munlockall, .madvise = live_madvise,
     .msync = live_msync, .mincore = live_mincore, .mseal = live_mseal,
+    .pkey_mprotect = live_pkey_mprotect, .pkey_alloc = live_pkey_alloc, .pkey_free = live_pkey_free,
     .file = live_file, .truncate = live_truncate,
     .segment = live_segment, .shmat = live_shmat, .shmdt = live_shmdt, .attached = live_attached, .load = live_load, .store = live_store, .exec = live_exec,
     .copy_out = live_copy_out, .copy_in = live_copy_in, .next = live_next, .flags = live_flags,
@@ -752,7 +771,7 @@ static void describe_machine(struct session *s)
     s->disk_in_memory = in_memory("/tmp");
     s->thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
     s->thp_mode = thp_mode();
-    s->exec_only = cpu_has(" ospke");
+    s->pkeys = cpu_has(" ospke");
 }
 
 /*

@@ -177,11 +177,14 @@ size_t mw_linux_versions(uint32_t *versions, size_t room);
 #define MW_OPT_BOTTOM_UP 0x4u /* the legacy layout: search upwards from mmap_base */
 #define MW_OPT_NO_NX 0x8u     /* reserved for READ_IMPLIES_EXEC personalities:
                                  PROT_READ implies PROT_EXEC */
-#define MW_OPT_EXEC_ONLY 0x10u /* a CPU with protection keys: what is mapped with
-                                 PROT_EXEC and no other bit can't be read */
+#define MW_OPT_EXEC_ONLY 0x10u /* what is mapped with PROT_EXEC and no other bit can't
+                                 be read, without protection keys (arm64) */
 
 #define MW_OPT_EXTENSIONS 0x20u /* MW_MREMAP_MIRROR and its like are known; huge-page
                                  mappings can grow */
+#define MW_OPT_PKEYS 0x40u    /* a CPU with 16 protection keys (x86): see
+                                 mw_pkey_mprotect. One of them keeps what is mapped with
+                                 PROT_EXEC and no other bit from being read */
 
 /*
  * mw_config.thp, as /sys/kernel/mm/transparent_hugepage/enabled: never but by
@@ -526,6 +529,34 @@ int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint
                     struct mw_why *why);
 
 /*
+ * pkey_mprotect(2), pkey_alloc(2), pkey_free(2), since Linux 4.9: protection
+ * keys, with MW_OPT_PKEYS. A key is a number below 16 that mappings carry
+ * (MW_VM_PKEY) and their page-table entries (bits 59 to 62); key 0 is what all
+ * memory has at first, and new memory. What a key allows is in a register
+ * of each CPU, which is the embedder's: mw_fault, mw_read and the others do
+ * not ask it, and `rights` are only looked at. A child of mw_fork has its parent's keys.
+ *
+ * mw_pkey_mprotect is mw_mprotect, and gives the range this key; -1: mw_mprotect
+ * itself, which leaves a mapping's key alone, but for memory that is or was for
+ * execution only (SPEC PKEY-4). EINVAL, after the bits of `prot`: a key that is not
+ * allocated.
+ *
+ * mw_pkey_alloc returns the lowest key that is free, and takes it. Errors:
+ *   EINVAL    any flag; `rights` beyond MW_PKEY_DISABLE_ACCESS and _WRITE
+ *   ENOSPC    all are taken; without MW_OPT_PKEYS (the first time EINVAL, as on Linux)
+ *
+ * mw_pkey_free gives a key back; mappings keep the number. EINVAL: not allocated,
+ * or the key of memory for execution only. All three: ENOSYS before Linux 4.9.
+ */
+#define MW_PKEY_DISABLE_ACCESS 0x1u
+#define MW_PKEY_DISABLE_WRITE 0x2u
+
+int64_t mw_pkey_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t prot,
+                         int32_t pkey, struct mw_why *why);
+int64_t mw_pkey_alloc(struct mw_space *space, uint64_t flags, uint64_t rights, struct mw_why *why);
+int64_t mw_pkey_free(struct mw_space *space, int32_t pkey, struct mw_why *why);
+
+/*
  * brk(2) as the system call has it: returns the new end of the heap, or the
  * unchanged one when it could not be moved (then `why` tells). 0 asks.
  */
@@ -706,7 +737,8 @@ struct mw_call {
     enum mw_call_name {
         MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP,
         MW_CALL_MLOCK, MW_CALL_MLOCK2, MW_CALL_MUNLOCK, MW_CALL_MLOCKALL, MW_CALL_MUNLOCKALL,
-        MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL, MW_CALL_SHMAT, MW_CALL_SHMDT
+        MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL, MW_CALL_SHMAT, MW_CALL_SHMDT,
+        MW_CALL_PKEY_MPROTECT, MW_CALL_PKEY_ALLOC, MW_CALL_PKEY_FREE
     } name;
     uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset; shmat: addr, flags */
     const struct mw_file *file; /* mmap's, shmat's; borrowed */
@@ -810,18 +842,20 @@ uint64_t mw_root(const struct mw_space *space);
 #define MW_VM_DROPPABLE 0x8000000ull
 #define MW_VM_UFFD 0x10000000ull
 #define MW_VM_SYNC 0x20000000ull
-#define MW_VM_EXEC_ONLY 0x40000000ull /* can't be read: see MW_OPT_EXEC_ONLY */
+#define MW_VM_EXEC_ONLY 0x40000000ull /* can't be read: see MW_OPT_EXEC_ONLY, MW_OPT_PKEYS */
 #define MW_VM_MIRRORED 0x80000000ull  /* private memory with more than one address: `object`
                                          is the engine's own, borrowed while the space lives */
 #define MW_VM_UFFD_MISSING 0x100000000ull /* watched by a watcher of the space (mapwright/watch.h), */
-#define MW_VM_UFFD_WP 0x200000000ull      /*   for these kinds of faults; the nine bits */
+#define MW_VM_UFFD_WP 0x200000000ull      /*   for these kinds of faults; the seven bits */
 #define MW_VM_UFFD_MINOR 0x400000000ull   /*   above say which watcher. MW_VM_UFFD is set as well */
-#define MW_VM_LABEL 0x700000000000ull /* the embedder's own, by mw_import and mw_import_flags:
+#define MW_VM_PKEY_SHIFT 42
+#define MW_VM_PKEY (15ull << MW_VM_PKEY_SHIFT) /* the protection key */
+#define MW_VM_LABEL 0x1c00000000000ull /* the embedder's own, by mw_import and mw_import_flags:
                                          mappings whose labels differ never merge */
 
 /* The number of the mapping's name, in the high bits of its flags; 0: it has none. Ignored by
    imports: mw_name gives names. */
-#define MW_VM_NAME_SHIFT 47
+#define MW_VM_NAME_SHIFT 49
 #define MW_VM_NAME (~0ull << MW_VM_NAME_SHIFT)
 
 /*
@@ -868,7 +902,7 @@ int mw_import(struct mw_space *space, const struct mw_vma *vma);
 /*
  * Changes the flags of every mapping inside [start, end) exactly to
  * (flags & ~clear) | set, without limit checks and, with `merge`, merging as
- * the kernel does after a change of flags. EINVAL: unaligned, or a border inside
+ * the kernel does after a change of flags. Names and protection keys stay. EINVAL: unaligned, or a border inside
  * a huge page. ENOMEM.
  */
 int mw_import_flags(struct mw_space *space, uint64_t start, uint64_t end, uint64_t clear,

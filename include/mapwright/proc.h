@@ -35,7 +35,6 @@ struct mw_proc_file {
 
 /* mw_proc.flags */
 #define MW_PROC_VSYSCALL 0x1u /* maps and smaps end with the vsyscall page */
-#define MW_PROC_KEYS 0x2u     /* a CPU with protection keys: smaps has their line */
 
 /* What the faces show beside the space. All zeros is fine. */
 struct mw_proc {

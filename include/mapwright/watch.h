@@ -109,7 +109,7 @@ typedef void mw_watch_event_fn(void *ctx, const struct mw_watch_event *event);
  * MW_UFFD_FEATURE_... It hears of the events that it has asked for through
  * `event` (may be NULL). It is the caller's, by mw_watch_destroy, but ends at
  * the latest with its space. Errors: EINVAL (a feature that this Linux does not
- * have), ENOMEM (also beyond 511 watchers of a space).
+ * have), ENOMEM (also beyond 127 watchers of a space).
  */
 int mw_watch_create(struct mw_space *space, uint64_t features, mw_watch_event_fn *event, void *ctx,
                     struct mw_watcher **out, struct mw_why *why);

@@ -183,6 +183,8 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
     child->brk = parent->brk;
     child->next_anon = parent->next_anon; /* beyond all that it inherits */
     child->thp_disable = parent->thp_disable;
+    child->pkeys = parent->pkeys;
+    child->exec_pkey = parent->exec_pkey;
     if (names_copy(&child->names, &parent->names, config.port) && copy_all(parent, child)) {
         *out = child;
         return 0;

@@ -22,7 +22,7 @@
 #define NOT_MERGEABLE (SPECIAL | MW_VM_SHARED | MW_VM_MAYSHARE | MW_VM_HUGETLB | MW_VM_DROPPABLE)
 
 /* Flags that Linux keeps above the lower 32. */
-#define HIGH_FLAGS (MW_VM_SEALED | MW_VM_DROPPABLE | MW_VM_EXEC_ONLY)
+#define HIGH_FLAGS (MW_VM_SEALED | MW_VM_DROPPABLE | MW_VM_EXEC_ONLY | MW_VM_PKEY)
 
 enum deed { MARK, NOTHING, AGE, DROP, FREE, REMOVE, POPULATE, GUARD, UNGUARD, COLLAPSE, NOT_MODELLED };
 
@@ -112,6 +112,7 @@ static int mark(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
                 const struct advice *a, struct mw_why *why)
 {
     uint64_t flags = (v->flags & ~a->clear) | a->set;
+    bool rekeyed;
     int err;
 
     if (mark_refused(s, v, a))
@@ -122,11 +123,20 @@ static int mark(struct mw_space *s, const struct mw_vma *v, struct mw_range at,
         return 0;
     if (a->number == MW_MADV_UNMERGEABLE && space_has(s, ROW_UNMERGEABLE_UNSEALS))
         flags &= ~HIGH_FLAGS;
+    rekeyed = (flags ^ v->flags) & (MW_VM_EXEC_ONLY | MW_VM_PKEY);
+    if (rekeyed && !pmap_own(&s->pmap, at.start, at.end, 0))
+        return why_plain(why, WHY_no_memory);
     err = unmap_cut_piece(s, v, at, why);
-    if (err || edit_modify(s, at.start, at.end, flags, true))
+    if (err)
         return err;
-    return why_fail(why, space_has(s, ROW_ADVICE_CUT_AGAIN) ? WHY_advice_split : WHY_advice_split_nomem,
-                    at, s->tree.count, s->cfg.max_map_count);
+    if (!edit_modify(s, at.start, at.end, flags, true))
+        return why_fail(why, space_has(s, ROW_ADVICE_CUT_AGAIN) ? WHY_advice_split : WHY_advice_split_nomem,
+                        at, s->tree.count, s->cfg.max_map_count);
+    if (rekeyed) {
+        pmap_protect(&s->pmap, at.start, at.end, flags);
+        space_flush(s, at.start, at.end);
+    }
+    return 0;
 }
 
 /* ---- pages ----------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  * MMAP-1..17 in SPEC.md.
  */
 #include "calls/map.h"
+#include "calls/pkey.h"
 #include "calls/unmap.h"
 #include "vma/account.h"
 #include "space/fault.h"
@@ -56,8 +57,8 @@ static uint64_t vm_flags_of(const struct mw_space *s, uint64_t prot, uint64_t fl
 
     if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ))
         f |= MW_VM_EXEC;
-    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && prot == MW_PROT_EXEC)
-        f |= MW_VM_EXEC_ONLY;
+    if (prot == MW_PROT_EXEC)
+        f |= pkey_exec_flags(s);
     f |= MW_VM_MAYREAD | MW_VM_MAYWRITE | MW_VM_MAYEXEC | s->future;
     if (flags & MW_MAP_GROWSDOWN)
         f |= MW_VM_GROWSDOWN;
@@ -341,12 +342,14 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
 
     if (!space_has(s, ROW_FIXED_NOREPLACE))
         q->flags &= ~MW_MAP_FIXED_NOREPLACE; /* unknown flags are ignored: a hint */
-    if (!err)
-        err = choose_address(s, q, why);
     if (err)
         return err;
     q->v.flags = vm_flags_of(s, q->prot, q->flags);
-    err = check_lock(s, q, why);
+    err = choose_address(s, q, why);
+    if (err && !space_has(s, ROW_EXEC_KEY_BEFORE_PLACE))
+        q->v.flags = 0;
+    if (!err)
+        err = check_lock(s, q, why);
     if (!err)
         err = q->file || q->level > 1 ? check_file(s, q, why) : check_anonymous(s, q, why);
     if (!err)
@@ -471,6 +474,8 @@ static int64_t do_mmap(struct mw_space *s, struct request *q, struct mw_why *why
     struct mw_object *kept = NULL;
     int err = decide(s, q, why);
 
+    if (q->v.flags & MW_VM_EXEC_ONLY)
+        pkey_keep_exec(s, q->v.flags); /* Linux gets it early, and keeps it if the call fails */
     if (err) {
         give_up(s, q);
     } else {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mprotect.c - mprotect(2).
+ * mprotect.c - mprotect(2) and pkey_mprotect(2).
  *
  * Linux applies it mapping by mapping and stops at the first that refuses, so
- * the decision is made for each as it is reached. Rules MPROT-1..7.
+ * the decision is made for each as it is reached. Rules MPROT-1..7 and PKEY-3..5.
  */
+#include "calls/pkey.h"
 #include "calls/unmap.h"
 #include "space/fault.h"
 #include "vma/account.h"
@@ -12,6 +13,12 @@
 
 #define PROT_RWX (MW_PROT_READ | MW_PROT_WRITE | MW_PROT_EXEC)
 #define GROWS (MW_PROT_GROWSDOWN | MW_PROT_GROWSUP)
+
+/* The protection that is asked for, and the key; -1: whichever goes with it. */
+struct wanted {
+    uint64_t prot;
+    int32_t key;
+};
 
 static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t length,
                            uint64_t prot, uint64_t *end, struct mw_why *why)
@@ -50,16 +57,26 @@ static int check_start(struct cursor c, uint64_t *start, uint64_t end, uint64_t 
     return 0;
 }
 
-/* The flags that `v` gets; what the caller may not have is refused. */
-static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, uint64_t prot)
+/* The key, and whether the memory is for execution only. */
+static uint64_t key_flags(const struct mw_space *s, const struct mw_vma *v, struct wanted wanted)
 {
-    uint64_t access = prot & PROT_RWX;
+    bool exec_only = (wanted.prot & ~(uint64_t)GROWS) == MW_PROT_EXEC;
+    uint64_t flags;
 
-    if ((s->cfg.options & MW_OPT_NO_NX) && (prot & MW_PROT_READ) && (v->flags & MW_VM_MAYEXEC))
+    if (wanted.key >= 0)
+        return PKEY_FLAGS(wanted.key);
+    flags = exec_only ? pkey_exec_flags(s) : 0;
+    return flags || (v->flags & MW_VM_EXEC_ONLY) ? flags : v->flags & MW_VM_PKEY;
+}
+
+/* The flags that `v` gets; what the caller may not have is refused. */
+static uint64_t new_flags(const struct mw_space *s, const struct mw_vma *v, struct wanted wanted)
+{
+    uint64_t access = (wanted.prot & PROT_RWX) | key_flags(s, v, wanted);
+
+    if ((s->cfg.options & MW_OPT_NO_NX) && (wanted.prot & MW_PROT_READ) && (v->flags & MW_VM_MAYEXEC))
         access |= MW_VM_EXEC;
-    if ((s->cfg.options & MW_OPT_EXEC_ONLY) && (prot & ~(uint64_t)GROWS) == MW_PROT_EXEC)
-        access |= MW_VM_EXEC_ONLY;
-    return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY)) | access;
+    return (v->flags & ~(MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC | MW_VM_EXEC_ONLY | MW_VM_PKEY)) | access;
 }
 
 /* Memory that becomes writable is promised; untouched memory that becomes read-only no longer. */
@@ -83,9 +100,9 @@ static int recharge(const struct mw_space *s, const struct mw_vma *v, uint64_t p
 }
 
 static int decide_one(const struct mw_space *s, const struct mw_vma *v, struct mw_range at,
-                      uint64_t prot, uint64_t *flags, struct mw_why *why)
+                      struct wanted wanted, uint64_t *flags, struct mw_why *why)
 {
-    *flags = new_flags(s, v, prot);
+    *flags = new_flags(s, v, wanted);
     if (*flags & ~(*flags >> 4) & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC))
         return why_at(why, WHY_prot_not_allowed, v->start, v->end);
     if (v->flags & MW_VM_SEALED)
@@ -111,8 +128,8 @@ static int commit_one(struct mw_space *s, struct cursor c, struct mw_range at, u
 }
 
 /* From mapping to mapping, the first of them at `c`, up to the first that is missing or refuses. */
-static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end, uint64_t prot,
-                 struct mw_why *why)
+static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t end,
+                 struct wanted wanted, struct mw_why *why)
 {
     for (;; c = tree_find(&s->tree, start)) {
         const struct mw_vma *v = tree_at(c);
@@ -123,7 +140,9 @@ static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t e
         if (!v || v->start > start)
             return why_at(why, WHY_prot_hole, start, end);
         at.end = min_u64(v->end, end);
-        err = decide_one(s, v, at, prot, &flags, why);
+        err = decide_one(s, v, at, wanted, &flags, why);
+        if (flags & MW_VM_EXEC_ONLY)
+            pkey_keep_exec(s, flags); /* whatever is refused then */
         if (!err && flags != v->flags) {
             err = unmap_cut_piece(s, v, at, why);
             if (!err)
@@ -135,26 +154,51 @@ static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t e
     }
 }
 
-int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
-                    struct mw_why *why)
+static int protect(struct mw_space *s, uint64_t addr, uint64_t length, struct wanted wanted,
+                   struct mw_why *why)
 {
     uint64_t end;
-    int err;
+    int err = check_arguments(s, addr, length, wanted.prot, &end, why);
 
-    why_clear(why);
-    space_enter(s);
-    err = check_arguments(s, addr, length, prot, &end, why);
+    if (!err && length && wanted.key != -1 && !pkey_is_allocated(s, wanted.key))
+        err = why_amount(why, WHY_pkey_not_allocated, (uint64_t)(int64_t)wanted.key, 0);
     if (!err && length) {
         struct cursor c = tree_find(&s->tree, addr);
 
-        err = check_start(c, &addr, end, prot, why);
+        err = check_start(c, &addr, end, wanted.prot, why);
         if (!err)
             err = space_reserve(s, 2 * EDIT_MODIFY, why);
         if (!err && !pmap_own(&s->pmap, addr, end, 0))
             err = why_plain(why, WHY_no_memory);
         if (!err)
-            err = apply(s, c, addr, end, prot, why);
+            err = apply(s, c, addr, end, wanted, why);
     }
+    return err;
+}
+
+int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
+                    struct mw_why *why)
+{
+    int err;
+
+    why_clear(why);
+    space_enter(s);
+    err = protect(s, addr, length, (struct wanted){ prot, -1 }, why);
+    space_leave(s);
+    return err;
+}
+
+int64_t mw_pkey_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
+                         int32_t pkey, struct mw_why *why)
+{
+    int err;
+
+    why_clear(why);
+    space_enter(s);
+    if (!space_has(s, ROW_PKEYS))
+        err = why_plain(why, WHY_no_such_call);
+    else
+        err = protect(s, addr, length, (struct wanted){ prot, pkey }, why);
     space_leave(s);
     return err;
 }

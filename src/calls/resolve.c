@@ -236,9 +236,10 @@ static int continue_page(const struct resolve *r, uint64_t at)
     bool is_read = o->ops && o->ops->read;
     frame_t frame = object_peek(o, index_of(r, at));
 
-    if (is_beyond(r, at))
-        return refuse(r, space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART) ? WHY_watch_beyond
-                                                                      : WHY_watch_continue_beyond, at);
+    if (is_beyond(r, at) && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART))
+        return refuse(r, WHY_watch_beyond, at);
+    if (is_beyond(r, at)) /* offsets are signed to Linux */
+        return refuse(r, offset_of(r, at) > INT64_MAX ? WHY_watch_continue_far : WHY_watch_continue_beyond, at);
     if (!frame && (!is_read || object_page(o, index_of(r, at), &frame) != OBJECT_OK))
         return refuse(r, WHY_watch_no_content, at);
     if (has_page(r, at))

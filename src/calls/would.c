@@ -39,6 +39,12 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
         return mw_shmat(s, c->file, a[0], a[1], why);
     case MW_CALL_SHMDT:
         return mw_shmdt(s, a[0], why);
+    case MW_CALL_PKEY_MPROTECT:
+        return mw_pkey_mprotect(s, a[0], a[1], a[2], (int32_t)a[3], why);
+    case MW_CALL_PKEY_ALLOC:
+        return mw_pkey_alloc(s, a[0], a[1], why);
+    case MW_CALL_PKEY_FREE:
+        return mw_pkey_free(s, (int32_t)a[0], why);
     }
     return why_plain(why, WHY_not_modelled);
 }

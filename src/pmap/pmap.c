@@ -257,7 +257,7 @@ bool pmap_is_linked(const struct pmap *pm, uint64_t va)
 
 void pmap_run(const struct pmap *pm, const struct pmap_leaf *leaf, uint64_t *start, uint64_t *end)
 {
-    const pte_t same = PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_XO | PTE_NX;
+    const pte_t same = PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_ALL_ALIKE;
     uint64_t size = 1ull << leaf->shift, index = ((uintptr_t)leaf->entry >> 3) & (entry_count(pm) - 1);
     const pte_t *first = leaf->entry - index, *last = first + entry_count(pm) - 1;
     pte_t e = load_acquire(leaf->entry) & (same | PTE_ADDR), next = e;
@@ -750,7 +750,7 @@ pte_t pmap_grant(uint64_t vm_flags)
         bits |= PTE_NX;
     if (vm_flags & MW_VM_EXEC_ONLY)
         bits |= PTE_XO;
-    return bits;
+    return bits | ((vm_flags & MW_VM_PKEY) >> MW_VM_PKEY_SHIFT) << PTE_PKEY_SHIFT;
 }
 
 /* May the page be written at once, as nobody else's? Its watcher's protection is not asked. */
@@ -764,7 +764,7 @@ static pte_t entry_protect(pte_t e, pte_t grant)
 
     if (!grant || (e & (PTE_GUARD | PTE_MARK)))
         return keep | PTE_HELD;
-    return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & (PTE_NX | PTE_XO));
+    return keep | PTE_P | PTE_U | (e & grant & PTE_W) | (grant & PTE_ALL_ALIKE);
 }
 
 /* Pages of its own lose `drop`. */

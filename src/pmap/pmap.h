@@ -30,8 +30,13 @@ typedef uint64_t pte_t;
 #define PTE_WP (1ull << 54)   /* write-protected by a watcher: it decides on the next write */
 #define PTE_MARK (1ull << 55) /* with PTE_HELD and the zero frame: no page, but with PTE_WP one that
                                  comes write-protected, else poison */
+#define PTE_PKEY_SHIFT 59
+#define PTE_PKEY (15ull << PTE_PKEY_SHIFT) /* the protection key */
 #define PTE_NX (1ull << 63)  /* not executable */
 #define PTE_ADDR 0x000ffffffffff000ull
+
+/* What a mapping's pages have in common, whatever became of each. */
+#define PTE_ALL_ALIKE (PTE_NX | PTE_XO | PTE_PKEY)
 
 /* What the pmaps of one space have in common: its own and those of its mirrors. */
 struct pmap_pool {

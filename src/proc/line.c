@@ -240,8 +240,8 @@ void face_smaps(const struct face *f, const struct mw_vma *v)
     put_counts(f, &sum, false);
     put_field(f->t, "THPeligible:", thp_eligible(f->s, v));
     put_char(f->t, '\n');
-    if (f->proc->flags & MW_PROC_KEYS) {
-        put_field(f->t, "ProtectionKey:", 0);
+    if (f->s->cfg.options & MW_OPT_PKEYS) {
+        put_field(f->t, "ProtectionKey:", (v->flags & MW_VM_PKEY) >> MW_VM_PKEY_SHIFT);
         put_char(f->t, '\n');
     }
     put_flags(f, v->flags);

@@ -26,6 +26,8 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
     copy->brk_start = s->brk_start;
     copy->brk = s->brk;
     copy->future = s->future;
+    copy->pkeys = s->pkeys;
+    copy->exec_pkey = s->exec_pkey;
     copy->thp_disable = s->thp_disable;
     copy->huge_pages = s->pmap.frames ? MW_UNLIMITED : s->huge_pages;
     copy->total = s->total;

@@ -91,6 +91,7 @@ int space_new(const struct mw_config *config, struct mw_space **out)
     s->cfg.levels = config->levels ? config->levels : levels_for(config);
     s->rows = version_rows(config->linux_version, config->options & MW_OPT_DEFECTS);
     s->next_anon = 1;
+    s->pkeys = config->options & MW_OPT_PKEYS ? 1 : 0; /* key 0 is everybody's */
     s->huge_pages = MW_UNLIMITED;
     s->brk_start = s->brk = config->brk_start;
     tree_init(&s->tree, port);
@@ -276,6 +277,17 @@ static void note_identity(struct mw_space *s, uint64_t anon)
     s->next_anon = max_u64(s->next_anon, (anon & ~MW_ANON_FORKED) + 1);
 }
 
+/* Keys that are in use are taken. */
+static void note_key(struct mw_space *s, uint64_t vm_flags)
+{
+    uint32_t key = (uint32_t)((vm_flags & MW_VM_PKEY) >> MW_VM_PKEY_SHIFT);
+
+    if (!(s->cfg.options & MW_OPT_PKEYS))
+        return;
+    s->pkeys |= 1u << key;
+    s->exec_pkey = vm_flags & MW_VM_EXEC_ONLY ? key : s->exec_pkey;
+}
+
 static int import_held(struct mw_space *s, const struct mw_vma *v)
 {
     if (!tree_reserve(&s->tree, 1))
@@ -284,6 +296,7 @@ static int import_held(struct mw_space *s, const struct mw_vma *v)
         return -MW_ENOMEM;
     edit_add(s, v);
     note_identity(s, v->anon);
+    note_key(s, v->flags);
     return 0;
 }
 
@@ -376,8 +389,8 @@ int mw_import_flags(struct mw_space *s, uint64_t start, uint64_t end, uint64_t c
 
     if (!aligned(s, start | end))
         return -MW_EINVAL;
-    clear &= ~MW_VM_NAME;
-    set &= ~MW_VM_NAME;
+    clear &= ~(MW_VM_NAME | MW_VM_PKEY);
+    set &= ~(MW_VM_NAME | MW_VM_PKEY);
     space_enter(s);
     if (start >= end)
         ;
@@ -497,7 +510,7 @@ static bool page_allowed(void *ctx, uint64_t va, pte_t e, uint32_t level)
         return true;
     if ((e & PTE_W) && (v->flags & MW_VM_MAYSHARE) && !writing_is_noted(s, v, va))
         return false;
-    return grant && !(e & PTE_W & ~grant) && !((e ^ grant) & (PTE_NX | PTE_XO));
+    return grant && !(e & PTE_W & ~grant) && !((e ^ grant) & PTE_ALL_ALIKE);
 }
 
 /* Adds up what the VMAs amount to and compares it with the counters. */

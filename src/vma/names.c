@@ -12,7 +12,7 @@ struct name {
     char text[NAME_MAX + 1];
 };
 
-enum { CAPACITY_FIRST = 16, CAPACITY_MAX = 1 << 16 };
+enum { CAPACITY_FIRST = 16, CAPACITY_MAX = 1 << 14 };
 
 static uint32_t number_of(uint64_t flags) { return (uint32_t)(flags >> MW_VM_NAME_SHIFT); }
 

@@ -16,7 +16,7 @@ enum { FLUSH_MAX = 8 };
 
 /* In a VMA's flags: the number of who watches it (space/watch.h). */
 #define VMA_WATCHER_SHIFT 35
-#define VMA_WATCHER (0x1ffull << VMA_WATCHER_SHIFT)
+#define VMA_WATCHER (0x7full << VMA_WATCHER_SHIFT)
 
 struct mw_space {
     struct mw_config cfg;
@@ -30,6 +30,8 @@ struct mw_space {
     uint64_t next_anon;   /* the next anonymous identity */
     uint64_t brk_start, brk;
     uint64_t future;      /* MW_VM_LOCKED..., what new mappings get */
+    uint32_t pkeys;       /* the protection keys that are taken, a bit each; */
+    uint32_t exec_pkey;   /* and of them that of memory for execution only, 0: none yet */
     uint32_t thp_disable; /* MW_THP_DISABLE... */
     uint64_t huge_pages;  /* of a layout-only space: how many a mapping may have set aside */
     /* counters, in pages */

@@ -172,7 +172,6 @@ static void versions(void **state)
         { V(5, 10), false, false, "lo ?? ac" }, { V(6, 1), true, false, "lo ?? ac" },
         { V(6, 12), true, true, "lo lf ac" }, { V(7, 2), true, true, "lo lf ac" },
     };
-    const struct mw_proc keys = { .flags = MW_PROC_KEYS };
     (void)state;
     for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
         struct bench b;
@@ -185,10 +184,28 @@ static void versions(void **state)
         assert_int_equal(strstr(text, "KSM:") != NULL, c[i].ksm);
         assert_non_null(strstr(text, c[i].onfault));
         assert_null(strstr(text, "ProtectionKey"));
-        text = text_of(b.space, &keys, MW_PROC_SMAPS);
-        assert_non_null(strstr(text, "THPeligible:           0\nProtectionKey:         0\nVmFlags: "));
         bench_close(&b);
     }
+}
+
+/* FACE-4: a mapping's protection key, where there are keys */
+static void keys(void **state)
+{
+    struct bench b;
+    const char *text;
+    (void)state;
+    bench_config(&b, 12, 4096);
+    b.config.options |= MW_OPT_PKEYS;
+    bench_open(&b);
+    map(&b, 0, 2, RW_, MW_MAP_PRIVATE);
+    for (int i = 1; i <= 12; i++)
+        assert_int_equal(mw_pkey_alloc(b.space, 0, 0, NULL), i);
+    assert_int_equal(mw_pkey_mprotect(b.space, at(&b, 1), b.page, RW_, 12, NULL), 0);
+    text = text_of(b.space, NULL, MW_PROC_SMAPS);
+    text = strstr(text, "THPeligible:           0\nProtectionKey:         0\nVmFlags: ");
+    assert_non_null(text);
+    assert_non_null(strstr(text, "THPeligible:           0\nProtectionKey:        12\nVmFlags: "));
+    bench_close(&b);
 }
 
 /* FACE-5, FACE-8: a page of three spaces is a third each's; the sum is rounded, not the parts */
@@ -599,7 +616,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines), cmocka_unit_test(places), cmocka_unit_test(parts),
-        cmocka_unit_test(changes), cmocka_unit_test(versions), cmocka_unit_test(shares), cmocka_unit_test(shared_tables),
+        cmocka_unit_test(changes), cmocka_unit_test(versions),
+        cmocka_unit_test(keys), cmocka_unit_test(shares), cmocka_unit_test(shared_tables),
         cmocka_unit_test(kinds), cmocka_unit_test(odd_pages), cmocka_unit_test(huge),
         cmocka_unit_test(other_spaces), cmocka_unit_test(status),
         cmocka_unit_test(name_arguments), cmocka_unit_test(name_kinds), cmocka_unit_test(name_keeps),

@@ -838,6 +838,8 @@ static void boundaries(void **state)
         { ROW_MADV_GUARD, V(6, 13), 0 },
         { ROW_GUARD_ANY, V(6, 15), 0 },
         { ROW_DROPPABLE, V(6, 11), 0 },
+        { ROW_PKEYS, V(4, 9), 0 },
+        { ROW_EXEC_KEY_BEFORE_PLACE, V(6, 12), 0 },
         { ROW_FIXED_NOREPLACE, V(4, 17), 0 },
         { ROW_SHARED_VALIDATE, V(4, 15), 0 },
         { ROW_STACK_GUARD_GAP, V(4, 12), 0 },

@@ -11,7 +11,7 @@
 #define WP MW_UFFD_MODE_WP
 #define MINOR MW_UFFD_MODE_MINOR
 #define H (2ull << 20)
-#define WATCH (0xfffull << 32) /* what a VMA's flags say of its watch */
+#define WATCH (0x3ffull << 32) /* what a VMA's flags say of its watch */
 
 static struct mw_watcher *watcher(struct bench *b, uint64_t features)
 {
@@ -481,21 +481,21 @@ static void many(void **state)
 {
     (void)state;
     struct bench b;
-    struct mw_watcher *w[511], *more;
+    struct mw_watcher *w[127], *more;
     bench_start(&b);
     draw(&b, "aaa");
-    for (int i = 0; i < 511; i++)
+    for (int i = 0; i < 127; i++)
         w[i] = watcher(&b, 0);
     assert_int_equal(mw_watch_create(b.space, 0, NULL, NULL, &more, NULL), -MW_ENOMEM);
-    watch(&b, w[510], 0, 1, MISSING);
+    watch(&b, w[126], 0, 1, MISSING);
     watch(&b, w[0], 1, 1, MISSING);
-    assert_int_equal(meet(&b, 0, MW_ACCESS_READ, 0, w[510]), MW_FAULT_WATCHED);
-    mw_watch_destroy(w[200]);
-    w[200] = watcher(&b, 0);
-    watch(&b, w[200], 2, 1, MISSING);
+    assert_int_equal(meet(&b, 0, MW_ACCESS_READ, 0, w[126]), MW_FAULT_WATCHED);
+    mw_watch_destroy(w[100]);
+    w[100] = watcher(&b, 0);
+    watch(&b, w[100], 2, 1, MISSING);
     assert_int_equal(meet(&b, 1, MW_ACCESS_READ, 0, w[0]), MW_FAULT_WATCHED);
-    assert_int_equal(meet(&b, 2, MW_ACCESS_READ, 0, w[200]), MW_FAULT_WATCHED);
-    for (int i = 0; i < 511; i++)
+    assert_int_equal(meet(&b, 2, MW_ACCESS_READ, 0, w[100]), MW_FAULT_WATCHED);
+    for (int i = 0; i < 127; i++)
         mw_watch_destroy(w[i]);
     expect_row(&b, "aaa", "one again");
     bench_close(&b);
@@ -573,6 +573,33 @@ static void zero_file(void **state)
     fill_zero_file(MW_LINUX_NEWEST, false);
 }
 
+/* offsets are signed: CONTINUE tells those of 2^63 and more apart (WATCH-13) */
+static void continue_far(uint32_t version, int64_t near, int64_t far)
+{
+    struct bench b;
+    struct mw_file z = { .mode = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_DEVICE };
+    bench_config(&b, 12, 64);
+    b.config.linux_version = version;
+    bench_open(&b);
+    struct mw_watcher *w = watcher(&b, 0);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, NULL, b.page, MW_OBJ_SHMEM, &z.object), 0);
+    assert_int_equal(mw_mmap(b.space, at(&b, 0), 2 * b.page, RW_, MW_MAP_SHARED | MW_MAP_FIXED, &z,
+                             (1ull << 63) - b.page, NULL), at(&b, 0));
+    watch(&b, w, 0, 2, MISSING);
+    assert_int_equal(mw_watch_continue(w, at(&b, 0), b.page, 0, NULL), near);
+    assert_int_equal(mw_watch_continue(w, at(&b, 1), b.page, 0, NULL), far);
+    mw_object_put(z.object);
+    bench_close(&b);
+}
+
+static void far_away(void **state)
+{
+    (void)state;
+    continue_far(MW_LINUX(6, 1), -MW_EINVAL, -MW_EFBIG);
+    continue_far(MW_LINUX(6, 18), -MW_EINVAL, -MW_EFBIG);
+    continue_far(MW_LINUX(7, 2), -MW_EFAULT, -MW_EFAULT);
+}
+
 /* with WP_ASYNC files can be watched for WP, rings can't (WATCH-3) */
 static void any_kind(void **state)
 {
@@ -625,7 +652,8 @@ int main(void)
         cmocka_unit_test(told), cmocka_unit_test(forks), cmocka_unit_test(huge),
         cmocka_unit_test(minor), cmocka_unit_test(moves), cmocka_unit_test(versions),
         cmocka_unit_test(known), cmocka_unit_test(apart), cmocka_unit_test(many),
-        cmocka_unit_test(cut_off), cmocka_unit_test(zero_file), cmocka_unit_test(any_kind), cmocka_unit_test(layout_only),
+        cmocka_unit_test(cut_off), cmocka_unit_test(zero_file),
+        cmocka_unit_test(far_away), cmocka_unit_test(any_kind), cmocka_unit_test(layout_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
