@@ -60,12 +60,12 @@ static int check_start(struct cursor c, uint64_t *start, uint64_t end, uint64_t 
 /* The key, and whether the memory is for execution only. */
 static uint64_t key_flags(const struct mw_space *s, const struct mw_vma *v, struct wanted wanted)
 {
-    bool exec_only = (wanted.prot & ~(uint64_t)GROWS) == MW_PROT_EXEC;
-    uint64_t flags;
+    uint64_t flags = 0;
 
     if (wanted.key >= 0)
         return PKEY_FLAGS(wanted.key);
-    flags = exec_only ? pkey_exec_flags(s) : 0;
+    if ((wanted.prot & ~(uint64_t)GROWS) == MW_PROT_EXEC)
+        flags = pkey_exec_flags(s);
     return flags || (v->flags & MW_VM_EXEC_ONLY) ? flags : v->flags & MW_VM_PKEY;
 }
 
@@ -154,51 +154,42 @@ static int apply(struct mw_space *s, struct cursor c, uint64_t start, uint64_t e
     }
 }
 
-static int protect(struct mw_space *s, uint64_t addr, uint64_t length, struct wanted wanted,
-                   struct mw_why *why)
+static int64_t protect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot, int32_t key,
+                       struct mw_why *why)
 {
     uint64_t end;
-    int err = check_arguments(s, addr, length, wanted.prot, &end, why);
+    int err;
 
-    if (!err && length && wanted.key != -1 && !pkey_is_allocated(s, wanted.key))
-        err = why_amount(why, WHY_pkey_not_allocated, (uint64_t)(int64_t)wanted.key, 0);
+    why_clear(why);
+    space_enter(s);
+    err = check_arguments(s, addr, length, prot, &end, why);
+    if (!err && length && key != -1 && !pkey_is_allocated(s, key))
+        err = why_amount(why, WHY_pkey_not_allocated, (uint64_t)(int64_t)key, 0);
     if (!err && length) {
         struct cursor c = tree_find(&s->tree, addr);
 
-        err = check_start(c, &addr, end, wanted.prot, why);
+        err = check_start(c, &addr, end, prot, why);
         if (!err)
             err = space_reserve(s, 2 * EDIT_MODIFY, why);
         if (!err && !pmap_own(&s->pmap, addr, end, 0))
             err = why_plain(why, WHY_no_memory);
         if (!err)
-            err = apply(s, c, addr, end, wanted, why);
+            err = apply(s, c, addr, end, (struct wanted){ prot, key }, why);
     }
+    space_leave(s);
     return err;
 }
 
 int64_t mw_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
                     struct mw_why *why)
 {
-    int err;
-
-    why_clear(why);
-    space_enter(s);
-    err = protect(s, addr, length, (struct wanted){ prot, -1 }, why);
-    space_leave(s);
-    return err;
+    return protect(s, addr, length, prot, -1, why);
 }
 
 int64_t mw_pkey_mprotect(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t prot,
                          int32_t pkey, struct mw_why *why)
 {
-    int err;
-
-    why_clear(why);
-    space_enter(s);
     if (!space_has(s, ROW_PKEYS))
-        err = why_plain(why, WHY_no_such_call);
-    else
-        err = protect(s, addr, length, (struct wanted){ prot, pkey }, why);
-    space_leave(s);
-    return err;
+        return why_plain(why, WHY_no_such_call);
+    return protect(s, addr, length, prot, pkey, why);
 }
