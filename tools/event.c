@@ -206,9 +206,18 @@ static void put_args(struct text *t, const struct event *e)
         put_addr(t, e->arg[0]);
         return;
     case CALL_MPROTECT:
+    case CALL_PKEY_MPROTECT:
         put_addr(t, e->arg[0]);
         put(t, ", %" PRIu64 ", ", e->arg[1]);
         put_prot(t, e->arg[2]);
+        if (e->call == CALL_PKEY_MPROTECT)
+            put(t, ", %d", (int)e->arg[3]);
+        return;
+    case CALL_PKEY_ALLOC:
+        put(t, "0x%" PRIx64 ", 0x%" PRIx64, e->arg[0], e->arg[1]);
+        return;
+    case CALL_PKEY_FREE:
+        put(t, "%d", (int)e->arg[0]);
         return;
     case CALL_MUNMAP:
     case CALL_MLOCK:

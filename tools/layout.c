@@ -60,6 +60,8 @@ void flags_text(uint64_t flags, char *buf, size_t size)
             flags &= ~MW_VM_UFFD; /* three mnemonics stand for it: print one */
         at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? "," : "", mnemonic[i].two);
     }
+    if ((flags & MW_VM_PKEY) && at + 8 <= size)
+        snprintf(buf + at, size - at, "%skey %u", at ? "," : "", (unsigned)((flags & MW_VM_PKEY) >> MW_VM_PKEY_SHIFT));
 }
 
 void layout_clear(struct layout *layout)
@@ -169,7 +171,7 @@ static bool parse_area(char *line, struct area *area)
 
 static void parse_flags(const char *at, struct area *area)
 {
-    area->flags = 0;
+    area->flags &= MW_VM_PKEY; /* their line comes before */
     area->flags_known = true;
     for (;;) {
         at += strspn(at, " ");
@@ -193,6 +195,8 @@ static bool parse_line(struct layout *layout, char *line, bool *in_area, bool *m
 
     *memory = true;
     if (is_detail(line)) {
+        if (*in_area && strncmp(line, "ProtectionKey:", 14) == 0)
+            layout->area[layout->n - 1].flags |= (strtoull(line + 14, NULL, 10) << MW_VM_PKEY_SHIFT) & MW_VM_PKEY;
         if (*in_area && strncmp(line, "VmFlags:", 8) == 0)
             parse_flags(line + 8, &layout->area[layout->n - 1]);
         return true;

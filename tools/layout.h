@@ -24,7 +24,8 @@ struct area {
     uint64_t start, end;   /* bytes */
     uint64_t offset;       /* into the file; 0 for AREA_ANON and AREA_SPECIAL */
     uint64_t flags;        /* MW_VM_...; without flags_known only READ, WRITE, EXEC and
-                              MAYSHARE mean something (all that /proc/PID/maps shows) */
+                              MAYSHARE mean something (all that /proc/PID/maps shows).
+                              Never EXEC_ONLY: the kernel does not tell */
     uint64_t dev, ino;     /* identity of AREA_FILE; dev as makedev() has it */
     const void *object;    /* the engine's object behind an area of the engine's, else NULL */
     uint64_t anon;         /* engine: identity of written pages, 0 none. kernel: 0 */

@@ -171,9 +171,15 @@ bool model_request(struct model *model, const struct event *event, struct model_
     case CALL_MREMAP:
         request->call = plain_request(event, MW_CALL_MREMAP);
         return true;
-    case CALL_PKEY_MPROTECT: /* without a key: mprotect by another name */
-        request->call = plain_request(event, MW_CALL_MPROTECT);
-        return (int)event->arg[3] == -1;
+    case CALL_PKEY_MPROTECT:
+        request->call = plain_request(event, MW_CALL_PKEY_MPROTECT);
+        return true;
+    case CALL_PKEY_ALLOC:
+        request->call = plain_request(event, MW_CALL_PKEY_ALLOC);
+        return true;
+    case CALL_PKEY_FREE:
+        request->call = plain_request(event, MW_CALL_PKEY_FREE);
+        return true;
     case CALL_SHMAT:
         return attach_request(model, event, request);
     default:
@@ -213,6 +219,12 @@ static int64_t make(struct mw_space *space, const struct mw_call *call, struct m
         return mw_shmat(space, call->file, arg[0], arg[1], why);
     case MW_CALL_MSYNC:
         return mw_msync(space, arg[0], arg[1], arg[2], why);
+    case MW_CALL_PKEY_MPROTECT:
+        return mw_pkey_mprotect(space, arg[0], arg[1], (uint32_t)arg[2], (int32_t)arg[3], why);
+    case MW_CALL_PKEY_ALLOC:
+        return mw_pkey_alloc(space, arg[0], arg[1], why);
+    case MW_CALL_PKEY_FREE:
+        return mw_pkey_free(space, (int32_t)arg[0], why);
     default:
         return mw_mseal(space, arg[0], arg[1], arg[2], why);
     }
@@ -338,9 +350,7 @@ static bool call_answered(struct model *model, const struct event *event,
 /* A call the model can't follow: harmless if it failed as a whole. */
 static void call_unknown(const struct event *event, struct model_answer *answer)
 {
-    bool stops_half_way = event->call == CALL_PKEY_MPROTECT;
-
-    answer->kind = failed(event) && !stops_half_way ? MODEL_HARMLESS : MODEL_NOT_MODELLED;
+    answer->kind = failed(event) ? MODEL_HARMLESS : MODEL_NOT_MODELLED;
 }
 
 void model_call(struct model *model, const struct event *event, struct model_answer *answer)

@@ -35,6 +35,14 @@ static uint64_t guess_flags(const struct area *area)
     return flags;
 }
 
+/* With a key, and nothing but executable: the kernel has no flag for it. */
+static uint64_t exec_only(uint64_t flags)
+{
+    bool only = (flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)) == MW_VM_EXEC;
+
+    return only && (flags & MW_VM_PKEY) ? MW_VM_EXEC_ONLY : 0;
+}
+
 static int to_vma(struct model *model, const struct area *area, struct mw_vma *vma)
 {
     *vma = (struct mw_vma){
@@ -43,6 +51,7 @@ static int to_vma(struct model *model, const struct area *area, struct mw_vma *v
         .offset = area->kind == AREA_ANON ? area->start : area->offset,
         .flags = area->flags_known ? area->flags : guess_flags(area),
     };
+    vma->flags |= exec_only(vma->flags);
     if (area->kind == AREA_ANON)
         return 0;
     vma->object = objects_get(model->objects, area->dev, area->ino, area->path,
@@ -79,7 +88,7 @@ static void to_area(const struct mw_vma *vma, struct area *area)
     *area = (struct area){
         .start = vma->start,
         .end = vma->end,
-        .flags = vma->flags & ~(MW_VM_LABEL | MW_VM_NAME),
+        .flags = vma->flags & ~(MW_VM_LABEL | MW_VM_NAME | MW_VM_EXEC_ONLY),
         .object = vma->object,
         .anon = is_segment(vma) ? 0 : vma->anon,
         .identity = vma->offset,
@@ -200,6 +209,7 @@ int model_take_over(struct model *model, const struct layout *kernel, uint64_t b
         model->space = old;
         return err > 0 ? -err : err;
     }
+    mw_set_pkeys(model->space, stats.pkeys, stats.exec_pkey);
     err = import_kept(model, old, kernel);
     mw_set_brk(model->space, stats.brk_start, brk ? brk : stats.brk);
     mw_set_future(model->space, model->future);
@@ -255,5 +265,6 @@ struct model *model_fork(const struct model *parent)
         model_destroy(child);
         return NULL;
     }
+    mw_set_pkeys(child->space, stats.pkeys, stats.exec_pkey);
     return child;
 }

@@ -49,6 +49,8 @@ static struct affected affected_by(const struct watched *w, const struct event *
         return (struct affected){ { { arg[0], arg[1] }, { 0, 0 } } };
     case CALL_MSYNC:
     case CALL_MINCORE:
+    case CALL_PKEY_ALLOC:
+    case CALL_PKEY_FREE:
     case CALL_SETRLIMIT:
     case CALL_PRLIMIT:
         return (struct affected){ { { 0, 0 }, { 0, 0 } } };

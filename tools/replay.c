@@ -53,6 +53,7 @@ struct replay {
 
 struct options {
     const char *log, *maps, *linux_text, *would_text;
+    bool pkeys;
     struct report_options report;
     bool draw;
 };
@@ -354,6 +355,7 @@ static void usage(FILE *out)
           "\n"
           "  --maps FILE    the /proc/PID/maps (or smaps) the log starts from\n"
           "  --linux X.Y    the Linux on which the log was made (default: the running one)\n"
+          "  --pkeys        its CPU has protection keys\n"
           "  --would LIST   which calls would another Linux answer differently? LIST:\n"
           "                 versions such as 5.4,6.1, or all\n"
           "  --places       with --would: a mapping placed elsewhere is different too\n"
@@ -376,19 +378,20 @@ static void usage(FILE *out)
 static int parse_options(int argc, char **argv, struct options *o)
 {
     enum { MAPS = 1, LINUX, DRAW, JSON, OUTPUT, QUIET, VERBOSE, HELP, VERSION, WOULD,
-           PLACES, STRICT_LINUX };
+           PLACES, STRICT_LINUX, PKEYS };
     static const struct option known[] = {
         {"maps", 1, NULL, MAPS},       {"linux", 1, NULL, LINUX}, {"draw", 0, NULL, DRAW},
         {"json", 1, NULL, JSON},       {"output", 1, NULL, OUTPUT}, {"quiet", 0, NULL, QUIET},
         {"verbose", 0, NULL, VERBOSE}, {"help", 0, NULL, HELP},   {"version", 0, NULL, VERSION},
         {"would", 1, NULL, WOULD},     {"places", 0, NULL, PLACES},
-        {"strict-linux", 0, NULL, STRICT_LINUX},
+        {"strict-linux", 0, NULL, STRICT_LINUX}, {"pkeys", 0, NULL, PKEYS},
         {NULL, 0, NULL, 0}};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "hqv", known, NULL)) != -1;) {
         switch (c) {
         case MAPS: o->maps = optarg; break;
         case LINUX: o->linux_text = optarg; break;
+        case PKEYS: o->pkeys = true; break;
         case WOULD: o->would_text = optarg; break;
         case PLACES: o->report.places = true; break;
         case STRICT_LINUX: o->report.strict = true; break;
@@ -425,7 +428,7 @@ static bool choose_linux(struct replay *r, struct options *o, char *text, size_t
         version = linux_of(name.release);
     if (version != 0)
         r->config.linux_version = version;
-    r->config.options |= MW_OPT_DEFECTS;
+    r->config.options |= MW_OPT_DEFECTS | (o->pkeys ? MW_OPT_PKEYS : 0);
     linux_name(r->config.linux_version, text, size);
     return true;
 }

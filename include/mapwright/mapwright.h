@@ -476,6 +476,13 @@ int mw_set_brk(struct mw_space *space, uint64_t start, uint64_t end);
 void mw_set_future(struct mw_space *space, uint32_t flags);
 
 /*
+ * Sets which protection keys are taken, a bit each, and which of them is that of
+ * memory for execution only (0: none yet), as mw_stats tells them. Keys that an
+ * imported mapping has are taken without this.
+ */
+void mw_set_pkeys(struct mw_space *space, uint32_t taken, uint32_t exec_only);
+
+/*
  * prctl(PR_SET_THP_DISABLE): no transparent huge pages come by access from now
  * on, nor by MW_MADV_COLLAPSE; or (Linux 6.18) by access only where they are
  * advised. Those that are there stay. A child inherits it.
@@ -928,6 +935,8 @@ struct mw_stats {
     uint64_t tables;      /* page-table pages in use, and one kept for each transparent huge page */
     uint64_t brk_start;   /* bytes */
     uint64_t brk;         /* bytes */
+    uint32_t pkeys;       /* protection keys that are taken, a bit each, */
+    uint32_t exec_pkey;   /* and which of them is that of memory for execution only, 0: none yet */
 };
 void mw_stats(const struct mw_space *space, struct mw_stats *out);
 

@@ -251,6 +251,12 @@ void mw_set_future(struct mw_space *s, uint32_t flags)
                 (flags & MW_FUTURE_ONFAULT ? MW_VM_LOCKONFAULT : 0);
 }
 
+void mw_set_pkeys(struct mw_space *s, uint32_t taken, uint32_t exec_only)
+{
+    s->pkeys = taken;
+    s->exec_pkey = exec_only;
+}
+
 void mw_set_thp_disable(struct mw_space *s, uint32_t which) { s->thp_disable = which; }
 
 void mw_set_huge_pages(struct mw_space *s, uint64_t pages) { s->huge_pages = pages; }
@@ -472,6 +478,8 @@ void mw_stats(const struct mw_space *s, struct mw_stats *out)
         .tables = sum.tables + s->pool.spares,
         .brk_start = s->brk_start,
         .brk = s->brk,
+        .pkeys = s->pkeys,
+        .exec_pkey = s->exec_pkey,
     };
 }
 

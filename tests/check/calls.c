@@ -331,6 +331,35 @@ static int move_heap(void)
            syscall(SYS_brk, end + PAGE) != (long)(end + PAGE);
 }
 
+/* ---- protection keys ------------------------------------------------------------------- */
+
+/* Where there are any; what is refused where there are none. A child has them too. */
+static int protect_by_keys(void)
+{
+    char *at = map_at(place, 8 * PAGE, MAP_PRIVATE);
+    long given = syscall(SYS_pkey_alloc, 0, 0), none = given < 0, key = none ? 1 : given;
+
+    if (at == MAP_FAILED || syscall(SYS_pkey_alloc, 1, 0) != -1)
+        return 1;
+    at[0] = at[5 * PAGE] = 1;
+    if ((syscall(SYS_pkey_mprotect, at + PAGE, 2 * PAGE, PROT_READ, key) != 0) != none ||
+        syscall(SYS_pkey_mprotect, at, 8 * PAGE, RW, -1) != 0 ||
+        syscall(SYS_pkey_mprotect, at, PAGE, RW, 99) != -1)
+        return 1;
+    mprotect(at + 4 * PAGE, PAGE, PROT_EXEC);
+    mprotect(at + 4 * PAGE, PAGE, PROT_READ);
+    syscall(SYS_pkey_mprotect, at + 6 * PAGE, PAGE, PROT_NONE, key);
+    if (fork() == 0) {
+        syscall(SYS_pkey_alloc, 0, 0);
+        syscall(SYS_pkey_mprotect, at, 4 * PAGE, PROT_READ, key);
+        _exit(0);
+    }
+    wait(NULL);
+    mremap(at + 2 * PAGE, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE);
+    return (syscall(SYS_pkey_free, key) != 0) != none || syscall(SYS_pkey_free, 15) != -1 ||
+           munmap(at, 8 * PAGE) != 0;
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
@@ -345,6 +374,7 @@ static const struct {
     { "event_remap", watched_moves },
     { "process_madvise", advise_itself },
     { "pr_set_mm", move_heap },
+    { "pkeys", protect_by_keys },
 };
 
 int main(int argc, char **argv)

@@ -333,6 +333,7 @@ logs() {
     tool "maps that are none" 2 "expected a line of" replay --maps "$DATA/demo.strace" \
         "$DATA/demo.strace"
     tool "maps that are missing" 2 "No such file" replay --maps "$W/nothing" "$DATA/demo.strace"
+    tool "log of a CPU with protection keys" 0 "^7 calls, 7 agree" replay --linux 6.18 --pkeys "$DATA/pkeys.strace"
     tool "log with a call that is not modelled" 0 "calls not modelled yet \(what a log" \
         replay --linux 6.18 "$W/shmat"
     status=0

@@ -173,6 +173,13 @@ static void imported(void **state)
     assert_int_equal((v.flags & MW_VM_PKEY) >> MW_VM_PKEY_SHIFT, 2);
     assert_int_equal(mw_pkey_free(b.space, 2, NULL), -MW_EINVAL);
     assert_int_equal(mw_pkey_free(b.space, 1, NULL), 0);
+    struct mw_stats stats;
+    mw_stats(b.space, &stats);
+    assert_int_equal(stats.pkeys, 0xd);
+    assert_int_equal(stats.exec_pkey, 2);
+    mw_set_pkeys(b.space, 0x13, 4);
+    assert_int_equal(mw_pkey_alloc(b.space, 0, 0, NULL), 2);
+    assert_int_equal(mw_pkey_free(b.space, 4, NULL), -MW_EINVAL);
     bench_close(&b);
 }
 

@@ -88,8 +88,8 @@ static void read_memory(struct mw_config *config)
         config->commit_limit = limit >> kib_shift;
 }
 
-/* Whether user space reaches beyond 47 bits: the kernel hides the flag when it does not. */
-static bool has_five_levels(void)
+/* Of /proc/cpuinfo's flags, from which the kernel takes those that it does not use. */
+static bool cpu_has(const char *flag)
 {
     char *line = NULL;
     size_t room = 0;
@@ -99,7 +99,7 @@ static bool has_five_levels(void)
     while (in && !found && getline(&line, &room, in) > 0) {
         if (strncmp(line, "flags", 5) != 0)
             continue;
-        found = strstr(line, " la57") != NULL;
+        found = strstr(line, flag) != NULL;
         break;
     }
     free(line);
@@ -127,7 +127,9 @@ void procfs_system(struct mw_config *config)
         config->options |= MW_OPT_THP;
     else
         config->options &= ~(uint32_t)MW_OPT_THP;
-    if (has_five_levels())
+    if (cpu_has(" ospke"))
+        config->options |= MW_OPT_PKEYS;
+    if (cpu_has(" la57"))
         config->task_size = (UINT64_C(1) << 56) - page;
     read_memory(config);
 }

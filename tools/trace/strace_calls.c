@@ -24,6 +24,8 @@ static const struct call calls[] = {
     {"mlockall", WORK_MEMORY, CALL_MLOCKALL, 1, 0},
     {"munlockall", WORK_MEMORY, CALL_MUNLOCKALL, 0, 0},
     {"pkey_mprotect", WORK_MEMORY, CALL_PKEY_MPROTECT, 4, 0},
+    {"pkey_alloc", WORK_MEMORY, CALL_PKEY_ALLOC, 2, 0},
+    {"pkey_free", WORK_MEMORY, CALL_PKEY_FREE, 1, 0},
     {"mseal", WORK_MEMORY, CALL_MSEAL, 3, 0},
     {"syscall_0x1ce", WORK_MEMORY, CALL_MSEAL, 3, 0}, /* to a strace older than mseal */
     {"remap_file_pages", WORK_MEMORY, CALL_REMAP_FILE_PAGES, 5, 0},

@@ -107,6 +107,8 @@ static const struct symbol {
     {"O_TMPFILE", 0x410000},
     {"O_TRUNC", 0x200},
     {"O_WRONLY", 1},
+    {"PKEY_DISABLE_ACCESS", 1},
+    {"PKEY_DISABLE_WRITE", 2},
     {"PROT_EXEC", 4},
     {"PROT_GROWSDOWN", 0x01000000},
     {"PROT_GROWSUP", 0x02000000},

@@ -30,6 +30,8 @@ const struct syscall_row syscall_rows[] = {
     MEMORY(SYS_mlockall, CALL_MLOCKALL, "mlockall"),
     MEMORY(SYS_munlockall, CALL_MUNLOCKALL, "munlockall"),
     MEMORY(SYS_pkey_mprotect, CALL_PKEY_MPROTECT, "pkey_mprotect"),
+    MEMORY(SYS_pkey_alloc, CALL_PKEY_ALLOC, "pkey_alloc"),
+    MEMORY(SYS_pkey_free, CALL_PKEY_FREE, "pkey_free"),
     MEMORY(NR_MSEAL, CALL_MSEAL, "mseal"),
     MEMORY(SYS_remap_file_pages, CALL_REMAP_FILE_PAGES, "remap_file_pages"),
     MEMORY(SYS_shmat, CALL_SHMAT, "shmat"),
