@@ -336,6 +336,29 @@ int64_t do_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice
     return flag_call(w, "madvise", addr, len, advice, w->ops->madvise);
 }
 
+int64_t do_process_madvise(struct world *w, const struct mw_iovec *ranges, uint64_t n, uint64_t advice,
+                           uint64_t flags, bool self)
+{
+    put(w, "process_madvise(%s, %llu of", self ? "self" : "a child", (unsigned long long)n);
+    for (uint64_t i = 0; i < n && i < 8; i++) {
+        put(w, " ");
+        put_addr(w, ranges[i].base);
+        put(w, "+");
+        put_size(w, ranges[i].length);
+    }
+    put(w, ", %#llx, %#llx)", (unsigned long long)advice, (unsigned long long)flags);
+    return put_result(w, w->ops->process_madvise(w, ranges, n, advice, flags, self));
+}
+
+int64_t do_remap_file_pages(struct world *w, uint64_t addr, uint64_t size, uint64_t prot, uint64_t index,
+                            uint64_t flags)
+{
+    range_call(w, "remap_file_pages", addr, size);
+    put(w, ", %#llx, %#llx, %#llx)", (unsigned long long)prot, (unsigned long long)index,
+        (unsigned long long)flags);
+    return put_result(w, w->ops->remap_file_pages(w, addr, size, prot, index, flags));
+}
+
 int64_t do_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
     return flag_call(w, "msync", addr, len, flags, w->ops->msync);
@@ -411,6 +434,11 @@ void seal(struct world *w, int64_t page, int64_t n)
 int64_t advise(struct world *w, int64_t page, int64_t n, uint64_t advice)
 {
     return do_madvise(w, at(page), (uint64_t)n * PAGE, advice);
+}
+
+int64_t remap(struct world *w, int64_t page, int64_t n, uint64_t index)
+{
+    return do_remap_file_pages(w, at(page), (uint64_t)n * PAGE, 0, index, 0);
 }
 
 int64_t lock(struct world *w, int64_t page, int64_t n)

@@ -82,6 +82,10 @@ struct world_ops {
     int64_t (*mlockall)(struct world *w, uint64_t flags);
     int64_t (*munlockall)(struct world *w);
     int64_t (*madvise)(struct world *w, uint64_t addr, uint64_t len, uint64_t advice);
+    int64_t (*process_madvise)(struct world *w, const struct mw_iovec *ranges, uint64_t n, uint64_t advice,
+                               uint64_t flags, bool self);
+    int64_t (*remap_file_pages)(struct world *w, uint64_t addr, uint64_t size, uint64_t prot,
+                                uint64_t index, uint64_t flags);
     int64_t (*msync)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
     int64_t (*mincore)(struct world *w, uint64_t addr, uint64_t len, unsigned char *vec);
     int64_t (*mseal)(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
@@ -224,6 +228,11 @@ int64_t do_mlock(struct world *w, uint64_t addr, uint64_t len);
 int64_t do_mlock2(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
 int64_t do_munlock(struct world *w, uint64_t addr, uint64_t len);
 int64_t do_madvise(struct world *w, uint64_t addr, uint64_t len, uint64_t advice);
+/* Of this process, or (not self) of a child that is there for the call alone. */
+int64_t do_process_madvise(struct world *w, const struct mw_iovec *ranges, uint64_t n, uint64_t advice,
+                           uint64_t flags, bool self);
+int64_t do_remap_file_pages(struct world *w, uint64_t addr, uint64_t size, uint64_t prot, uint64_t index,
+                            uint64_t flags);
 int64_t do_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
 int64_t do_mseal(struct world *w, uint64_t addr, uint64_t len, uint64_t flags);
 int64_t do_mincore(struct world *w, uint64_t addr, uint64_t len); /* and logs the vector */
@@ -241,6 +250,7 @@ int64_t move(struct world *w, int64_t old, int64_t osz, int64_t nsz, uint32_t fl
 void heap(struct world *w, int64_t pages); /* brk at that many pages above its start */
 void seal(struct world *w, int64_t page, int64_t n);
 int64_t advise(struct world *w, int64_t page, int64_t n, uint64_t advice);
+int64_t remap(struct world *w, int64_t page, int64_t n, uint64_t index);
 int64_t lock(struct world *w, int64_t page, int64_t n);
 int64_t unlock(struct world *w, int64_t page, int64_t n);
 int64_t lock_all(struct world *w, uint64_t flags);

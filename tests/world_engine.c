@@ -131,6 +131,27 @@ static int64_t engine_madvise(struct world *w, uint64_t addr, uint64_t len, uint
     return mw_madvise(of(w)->space, addr, len, advice, NULL);
 }
 
+static int64_t engine_process_madvise(struct world *w, const struct mw_iovec *ranges, uint64_t n,
+                                      uint64_t advice, uint64_t flags, bool self)
+{
+    struct mw_space *child;
+    int64_t r;
+    if (self)
+        return mw_process_madvise(of(w)->space, ranges, n, advice, flags, true, NULL);
+    r = mw_fork(of(w)->space, 2, &child, NULL);
+    if (r == 0) {
+        r = mw_process_madvise(child, ranges, n, advice, flags, false, NULL);
+        mw_space_destroy(child);
+    }
+    return r;
+}
+
+static int64_t engine_remap_file_pages(struct world *w, uint64_t addr, uint64_t size, uint64_t prot,
+                                       uint64_t index, uint64_t flags)
+{
+    return mw_remap_file_pages(of(w)->space, addr, size, prot, index, flags, NULL);
+}
+
 static int64_t engine_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
 {
     return mw_msync(of(w)->space, addr, len, flags, NULL);
@@ -479,6 +500,7 @@ static const struct world_ops engine_ops = {
     .mmap = engine_mmap, .munmap = engine_munmap, .mprotect = engine_mprotect, .brk = engine_brk,
     .mremap = engine_mremap, .mlock = engine_mlock, .mlock2 = engine_mlock2,
     .munlock = engine_munlock, .mlockall = engine_mlockall, .munlockall = engine_munlockall,
+    .process_madvise = engine_process_madvise, .remap_file_pages = engine_remap_file_pages,
     .madvise = engine_madvise, .msync = engine_msync, .mincore = engine_mincore,
     .mseal = engine_mseal,
     .pkey_mprotect = engine_pkey_mprotect, .pkey_alloc = engine_pkey_alloc, .pkey_free = engine_pkey_free,

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@
 #include "conform/touch.h"
 
 #define NR_MSEAL 462
+#define NR_PIDFD_OPEN 434
+#define NR_PROCESS_MADVISE 440
 #define SCENARIO_SECONDS 60
 #define COPY_MAX (1u << 20)
 
@@ -168,6 +171,31 @@ static int64_t live_madvise(struct world *w, uint64_t addr, uint64_t len, uint64
 {
     (void)w;
     return result(syscall(SYS_madvise, addr, len, advice));
+}
+
+static int64_t live_process_madvise(struct world *w, const struct mw_iovec *ranges, uint64_t n,
+                                    uint64_t advice, uint64_t flags, bool self)
+{
+    pid_t pid = self ? getpid() : fork();
+    int64_t r;
+    int fd;
+    if (pid == 0)
+        for (;;)
+            pause();
+    fd = (int)syscall(NR_PIDFD_OPEN, pid, 0);
+    r = known(w, syscall(NR_PROCESS_MADVISE, fd, ranges, n, advice, flags));
+    close(fd);
+    if (!self) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    return r;
+}
+
+static int64_t live_remap_file_pages(struct world *w, uint64_t addr, uint64_t size, uint64_t prot,
+                                     uint64_t index, uint64_t flags)
+{
+    return known(w, syscall(SYS_remap_file_pages, addr, size, prot, index, flags));
 }
 
 static int64_t live_msync(struct world *w, uint64_t addr, uint64_t len, uint64_t flags)
@@ -618,6 +646,7 @@ static const struct world_ops live_ops = {
     .mmap = live_mmap, .munmap = live_munmap, .mprotect = live_mprotect, .brk = live_brk,
     .mremap = live_mremap, .mlock = live_mlock, .mlock2 = live_mlock2, .munlock = live_munlock,
     .mlockall = live_mlockall, .munlockall = live_munlockall, .madvise = live_madvise,
+    .process_madvise = live_process_madvise, .remap_file_pages = live_remap_file_pages,
     .msync = live_msync, .mincore = live_mincore, .mseal = live_mseal,
     .pkey_mprotect = live_pkey_mprotect, .pkey_alloc = live_pkey_alloc, .pkey_free = live_pkey_free,
     .file = live_file, .truncate = live_truncate,

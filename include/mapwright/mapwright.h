@@ -662,6 +662,31 @@ int64_t mw_munlockall(struct mw_space *space, struct mw_why *why);
 int64_t mw_madvise(struct mw_space *space, uint64_t addr, uint64_t length, uint64_t advice,
                    struct mw_why *why);
 
+/* A range, as struct iovec has it: bytes. */
+struct mw_iovec {
+    uint64_t base, length;
+};
+
+/*
+ * process_madvise(2), since Linux 5.10: madvise of `n` ranges, one after the
+ * other, up to the first that fails. `self`: the caller is the process whose
+ * space this is; what one may advise another is less. Returns the bytes, as asked
+ * for, of the ranges before that one, and then `why` tells of it; when it
+ * is the first, its error. Of all ranges together 2 GiB less a page count, the rest is
+ * cut off. n, advice and flags are of 32 bits. `ranges` is borrowed. The
+ * caller's matter is what comes with the process: whether it is there (EBADF, ESRCH), and
+ * its rights over it (EPERM: CAP_SYS_NICE and PTRACE_MODE_READ; before 6.12 Linux asks for the
+ * former of one's own process too), which Linux asks for before PMADV-3; and reading the guest's
+ * struct iovecs (EFAULT, after the number is checked). Errors, in this order (SPEC PMADV):
+ *   ENOSYS    before Linux 5.10
+ *   EINVAL    any flag; more than 1024 ranges; a length beyond 2^63 - 1
+ *   EFAULT    a range reaches beyond user space, be its length 0
+ *   EINVAL    an advice that is not for another process, or (before 6.13) not for this call
+ *   then as mw_madvise of the first range
+ */
+int64_t mw_process_madvise(struct mw_space *space, const struct mw_iovec *ranges, uint64_t n,
+                           uint64_t advice, uint64_t flags, bool self, struct mw_why *why);
+
 /*
  * msync(2). MW_MS_SYNC writes back what the shared mappings in the range map of
  * their objects (ops->write), written through them or through others. Errors:
@@ -711,6 +736,22 @@ int64_t mw_name(struct mw_space *space, uint64_t addr, uint64_t length, const ch
                 struct mw_why *why);
 
 /*
+ * remap_file_pages(2), as Linux 4.0 and later do it: maps the pages from `index`
+ * (in pages) on of the file that is mapped shared at addr over what is there, as
+ * mmap(2) with MAP_SHARED, MAP_FIXED and MAP_POPULATE does, with the protection that the
+ * mapping has, locked if it is; its other flags are gone. addr and size (bytes) are rounded down
+ * to pages. Of `flags` MW_MAP_NONBLOCK counts: nothing is made present then. Returns 0. Errors, in
+ * this order (SPEC REMAPF):
+ *   EINVAL    prot is not 0; an empty size; a range, or pages of the file, that wrap
+ *   EINVAL    a hole in the range; memory that is not shared, or of a file opened read-only;
+ *             several mappings of which one is of another file or has other flags
+ *   EINVAL    huge pages: the size
+ *   then as mmap(2), EOVERFLOW and EPERM (sealed) among them
+ */
+int64_t mw_remap_file_pages(struct mw_space *space, uint64_t addr, uint64_t size, uint64_t prot,
+                            uint64_t index, uint64_t flags, struct mw_why *why);
+
+/*
  * shmat(2): attaches a segment, an object of MW_OBJ_SHM, NULL for a bad id. What
  * shmget and shmctl do is the caller's: the object's size is shm_segsz, its count of
  * mappings shm_nattch, and segment->mode what the permissions allow the caller:
@@ -745,10 +786,13 @@ struct mw_call {
         MW_CALL_MMAP, MW_CALL_MUNMAP, MW_CALL_MPROTECT, MW_CALL_BRK, MW_CALL_MREMAP,
         MW_CALL_MLOCK, MW_CALL_MLOCK2, MW_CALL_MUNLOCK, MW_CALL_MLOCKALL, MW_CALL_MUNLOCKALL,
         MW_CALL_MADVISE, MW_CALL_MSYNC, MW_CALL_MSEAL, MW_CALL_SHMAT, MW_CALL_SHMDT,
-        MW_CALL_PKEY_MPROTECT, MW_CALL_PKEY_ALLOC, MW_CALL_PKEY_FREE
+        MW_CALL_PKEY_MPROTECT, MW_CALL_PKEY_ALLOC, MW_CALL_PKEY_FREE,
+        MW_CALL_PROCESS_MADVISE, MW_CALL_REMAP_FILE_PAGES
     } name;
-    uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset; shmat: addr, flags */
+    uint64_t arg[6];            /* mmap: addr, length, prot, flags, unused, offset; shmat: addr, flags;
+                                   process_madvise: unused, n, advice, flags, self */
     const struct mw_file *file; /* mmap's, shmat's; borrowed */
+    const struct mw_iovec *ranges; /* process_madvise's; borrowed */
 };
 
 /*

@@ -6,6 +6,7 @@
  * to its pages. Linux follows it mapping by mapping, over holes, and says of
  * them in the end. Rules ADVICE-1..14 and SEAL-6.
  */
+#include "calls/advise.h"
 #include "calls/unmap.h"
 #include "calls/walk.h"
 #include "space/discard.h"
@@ -81,6 +82,16 @@ static const struct advice *advice_of(const struct mw_space *s, uint64_t number)
         return a;
     }
     return NULL;
+}
+
+static int unknown(uint64_t advice, struct mw_why *why)
+{
+    return why_amount(why, WHY_advice_unknown, advice, 0);
+}
+
+int advice_check(const struct mw_space *s, uint64_t advice, struct mw_why *why)
+{
+    return advice_of(s, advice) ? 0 : unknown(advice, why);
 }
 
 /* ---- decide, mapping by mapping ------------------------------------------------------ */
@@ -285,7 +296,7 @@ static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t len
     *at = (struct mw_range){ addr, addr + round_up(s, length) };
     *a = advice_of(s, advice);
     if (!*a)
-        return why_amount(why, WHY_advice_unknown, advice, 0);
+        return unknown(advice, why);
     if (!aligned(s, addr))
         return why_at(why, WHY_addr_unaligned, addr, addr);
     if ((length && !round_up(s, length)) || at->end < addr)
@@ -293,16 +304,13 @@ static int check_arguments(const struct mw_space *s, uint64_t addr, uint64_t len
     return 0;
 }
 
-int64_t mw_madvise(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t advice,
-                   struct mw_why *why)
+int advise_range(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t advice,
+                 struct mw_why *why)
 {
     const struct advice *a;
     struct mw_range at;
-    int err;
+    int err = check_arguments(s, addr, length, advice, &at, &a, why);
 
-    why_clear(why);
-    space_enter(s);
-    err = check_arguments(s, addr, length, advice, &at, &a, why);
     if (!err && at.start < at.end) {
         bool stops = a->deed == POPULATE && space_has(s, ROW_POPULATE_STOPS);
         struct walk w = { .step = follow, .ctx = (void *)(uintptr_t)a, .stops = stops,
@@ -312,6 +320,17 @@ int64_t mw_madvise(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t 
         if (!err)
             err = walk_range(s, at, &w, why);
     }
+    return err;
+}
+
+int64_t mw_madvise(struct mw_space *s, uint64_t addr, uint64_t length, uint64_t advice,
+                   struct mw_why *why)
+{
+    int err;
+
+    why_clear(why);
+    space_enter(s);
+    err = advise_range(s, addr, length, advice, why);
     space_leave(s);
     return err;
 }

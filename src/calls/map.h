@@ -5,11 +5,15 @@
 
 #include "space/space.h"
 
-/*
- * mmap of all of a segment, whose mapping gets the identity `attachment`: the
- * address, or -errno.
- */
-int64_t mmap_segment(struct mw_space *s, const struct mw_file *segment, uint64_t addr, uint64_t prot,
-                     uint64_t flags, uint64_t attachment, struct mw_why *why);
+/* mmap's arguments, for a file; and those of the calls that map by it. */
+struct map_args {
+    uint64_t addr, length, offset, prot, flags;
+    const struct mw_file *file;
+    uint64_t attachment; /* the identity that the mapping gets: shmat's; 0: none */
+    bool silent;         /* watchers are not told of what goes */
+};
+
+/* The address, or -errno. */
+int64_t map_file(struct mw_space *s, const struct map_args *args, struct mw_why *why);
 
 #endif

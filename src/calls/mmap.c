@@ -36,6 +36,7 @@ struct request {
     uint32_t level;           /* of the entries that map its pages: 1, or 2 and 3 for huge ones */
     bool locks;               /* as asked for, by flag or by mlockall */
     bool covers;              /* something is in the way, and goes */
+    bool silent;              /* which watchers are not told */
     enum { BEFORE, AT_UNMAP, CUT, UNMAPPED } stage; /* how far a failing call has got */
     int at_unmap;             /* why it got no further than AT_UNMAP, whatever it says (MMAP-26) */
     struct mw_vma v;          /* the result */
@@ -359,6 +360,11 @@ static int decide(const struct mw_space *s, struct request *q, struct mw_why *wh
     return err;
 }
 
+static void unmap_old(struct mw_space *s, const struct request *q)
+{
+    (q->silent ? unmap_silently : unmap_commit)(s, q->v.start, q->v.end);
+}
+
 /* What Linux leaves of a call that failed. */
 static void give_up(struct mw_space *s, const struct request *q)
 {
@@ -368,7 +374,7 @@ static void give_up(struct mw_space *s, const struct request *q)
         unmap_abandoned(s, q->v.start, q->v.end);
     else if (q->stage == UNMAPPED && tree_reserve(&s->tree, EDIT_REMOVE) &&
              !unmap_reserve(s, q->v.start, q->v.end, NULL))
-        unmap_commit(s, q->v.start, q->v.end);
+        unmap_old(s, q);
 }
 
 /* ---- reserve, commit, finish -------------------------------------------------------- */
@@ -380,7 +386,7 @@ static int reserve_huge(struct mw_space *s, struct request *q, struct mw_why *wh
         return why_plain(why, WHY_no_memory);
     if (huge_promise(s, &q->v, q->offset, q->length))
         return 0;
-    unmap_commit(s, q->v.start, q->v.end);
+    unmap_old(s, q);
     if (huge_promise(s, &q->v, q->offset, q->length)) /* those that are free now */
         return 0;
     return why_amount(why, WHY_huge_pool, q->length >> frame_shift_of(s->cfg.page_shift, q->level), 0);
@@ -419,7 +425,7 @@ static void commit(struct mw_space *s, struct request *q)
     if (unlock)
         q->v.flags &= ~(MW_VM_LOCKED | MW_VM_LOCKONFAULT);
     if (q->covers)
-        unmap_commit(s, q->v.start, q->v.end);
+        unmap_old(s, q);
     if (q->level > 1 && (q->v.flags & MW_VM_WRITE)) /* such a file grows by being mapped */
         q->v.object->size = max_u64(q->v.object->size, q->offset + q->length);
     if (unlock)
@@ -492,11 +498,11 @@ static int64_t do_mmap(struct mw_space *s, struct request *q, struct mw_why *why
     return err ? err : (int64_t)q->v.start;
 }
 
-int64_t mmap_segment(struct mw_space *s, const struct mw_file *segment, uint64_t addr, uint64_t prot,
-                     uint64_t flags, uint64_t attachment, struct mw_why *why)
+int64_t map_file(struct mw_space *s, const struct map_args *a, struct mw_why *why)
 {
-    struct request q = { .addr = addr, .length = segment->object->size, .prot = prot, .flags = flags,
-                         .file = segment, .v.anon = attachment };
+    struct request q = { .addr = a->addr, .length = a->length, .offset = a->offset, .prot = a->prot,
+                         .flags = a->flags, .file = a->file, .silent = a->silent,
+                         .v.anon = a->attachment };
 
     return do_mmap(s, &q, why);
 }

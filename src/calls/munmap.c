@@ -117,9 +117,8 @@ int unmap_reserve(struct mw_space *s, uint64_t start, uint64_t end, struct mw_wh
     return pmap_own(&s->pmap, start, end, PMAP_ENDS) ? 0 : why_plain(why, WHY_no_memory);
 }
 
-void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
+void unmap_silently(struct mw_space *s, uint64_t start, uint64_t end)
 {
-    watch_tell_unmap(s, start, end);
     if (s->huge)
         huge_unpromise(s, start, end);
     pmap_zap(&s->pmap, start, end);
@@ -127,6 +126,12 @@ void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
         mirrors_trim(s, start, end);
     edit_remove(s, start, end);
     space_flush(s, start, end);
+}
+
+void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end)
+{
+    watch_tell_unmap(s, start, end);
+    unmap_silently(s, start, end);
 }
 
 static int64_t do_munmap(struct mw_space *s, uint64_t addr, uint64_t length, struct mw_why *why)

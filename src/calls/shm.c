@@ -68,8 +68,11 @@ static int64_t do_shmat(struct mw_space *s, struct attach *a, struct mw_why *why
         prot |= MW_PROT_WRITE;
     }
     prot |= a->flags & MW_SHM_EXEC ? MW_PROT_EXEC : 0;
-    at = mmap_segment(s, &opened, a->addr, prot, MW_MAP_SHARED | (a->fixed ? MW_MAP_FIXED : 0),
-                      s->next_anon, why);
+    at = map_file(s,
+                  &(struct map_args){ .addr = a->addr, .length = opened.object->size, .prot = prot,
+                                      .flags = MW_MAP_SHARED | (a->fixed ? MW_MAP_FIXED : 0),
+                                      .file = &opened, .attachment = s->next_anon },
+                  why);
     s->next_anon += at >= 0;
     return at;
 }

@@ -39,6 +39,9 @@ void unmap_abandoned(struct mw_space *s, uint64_t start, uint64_t end);
 /* Unmaps it, pages and all. Needs EDIT_REMOVE insertions. */
 void unmap_commit(struct mw_space *s, uint64_t start, uint64_t end);
 
+/* The same, of which no watcher is told. */
+void unmap_silently(struct mw_space *s, uint64_t start, uint64_t end);
+
 /* The checks of munmap(2)'s arguments: 0 or -EINVAL. `*end` receives the rounded end. */
 int unmap_range(const struct mw_space *s, uint64_t start, uint64_t length, uint64_t *end,
                 struct mw_why *why);

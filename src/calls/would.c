@@ -45,6 +45,10 @@ static int64_t perform(struct mw_space *s, const struct mw_call *c, struct mw_wh
         return mw_pkey_alloc(s, a[0], a[1], why);
     case MW_CALL_PKEY_FREE:
         return mw_pkey_free(s, (int32_t)a[0], why);
+    case MW_CALL_PROCESS_MADVISE:
+        return mw_process_madvise(s, c->ranges, a[1], a[2], a[3], a[4], why);
+    case MW_CALL_REMAP_FILE_PAGES:
+        return mw_remap_file_pages(s, a[0], a[1], a[2], a[3], a[4], why);
     }
     return why_plain(why, WHY_not_modelled);
 }

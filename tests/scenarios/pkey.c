@@ -246,3 +246,21 @@ SCENARIO(pkey_failed_11) { keyless(w, 11); }
 SCENARIO(pkey_failed_12) { keyless(w, 12); }
 SCENARIO(pkey_failed_13) { keyless(w, 13); }
 SCENARIO(pkey_failed_14) { keyless(w, 14); }
+
+/* a protection key is a flag like others; memory for execution only gets its own again (REMAPF-3, REMAPF-6, PKEY-4) */
+SCENARIO(pkey_remapped)
+{
+    int f = file_of(w, FILE_MEM, 16, MW_FILE_READ | MW_FILE_WRITE);
+    filemap(w, 0, 8, RW, SHARED, f, 0);
+    do_pkey_alloc(w, 0, 0);
+    key_protect(w, 2, 2, RW, 1);
+    remap(w, 1, 2, 5);
+    remap(w, 3, 1, 3);
+    lay(w);
+    keys(w);
+    protect(w, 4, 4, XO);
+    remap(w, 5, 1, 9);
+    data(w, 3, 3);
+    lay(w);
+    keys(w);
+}

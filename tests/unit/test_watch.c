@@ -207,7 +207,7 @@ static void told(void **state)
         assert_int_equal(mw_watch_create(b.space, MW_UFFD_FEATURE_EVENT_REMAP | MW_UFFD_FEATURE_EVENT_UNMAP,
                                          hear, &ear, &w, NULL), 0);
         watch(&b, w, 0, 4, MISSING);
-        struct mw_call call = { MW_CALL_MREMAP, { at(&b, 0), 4 * b.page, 2 * b.page, FIX_, at(&b, 10) }, NULL };
+        struct mw_call call = { .name = MW_CALL_MREMAP, .arg = { at(&b, 0), 4 * b.page, 2 * b.page, FIX_, at(&b, 10) } };
         assert_int_equal(mw_would(b.space, c[i].version, &call, NULL), at(&b, 10));
         assert_int_equal(ear.n, 0);
         assert_int_equal(mw_mremap(b.space, at(&b, 0), 4 * b.page, 2 * b.page, FIX_, at(&b, 10), NULL), at(&b, 10));
