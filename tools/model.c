@@ -113,13 +113,35 @@ static struct mw_call plain_request(const struct event *event, enum mw_call_name
     return call;
 }
 
+/* Of the program's own memory. */
+static bool request_process_madvise(const struct event *event, struct model_request *request)
+{
+    request->call = (struct mw_call){
+        .name = MW_CALL_PROCESS_MADVISE,
+        .arg = { 0, event->arg[2], event->arg[3], event->arg[4], true },
+        .ranges = event->ranges,
+    };
+    return event->ranges != NULL;
+}
+
+/* The advice of a call that gives some. */
+static uint32_t advice_of(const struct event *event)
+{
+    return (uint32_t)event->arg[event->call == CALL_PROCESS_MADVISE ? 3 : 2];
+}
+
+static bool gives_advice(const struct event *event)
+{
+    return event->call == CALL_MADVISE || event->call == CALL_PROCESS_MADVISE;
+}
+
 /*
  * What the kernel was built with, and what state the machine is in, decide
  * some advice: nothing can be said to it. It leaves the layout as it is.
  */
 static bool is_answerable(const struct event *event)
 {
-    switch ((uint32_t)event->arg[2]) {
+    switch (advice_of(event)) {
     case MW_MADV_COLLAPSE:
     case MW_MADV_HWPOISON:
     case MW_MADV_SOFT_OFFLINE:
@@ -132,7 +154,7 @@ static bool is_answerable(const struct event *event)
     }
 }
 
-/* Locks, advice, seals: the arguments are the call's own. */
+/* Locks, advice, seals and the like: the arguments are the call's own. */
 static bool request_advice(const struct event *event, struct model_request *request)
 {
     static const struct { enum call_nr call; enum mw_call_name name; } names[] = {
@@ -140,10 +162,13 @@ static bool request_advice(const struct event *event, struct model_request *requ
         { CALL_MUNLOCK, MW_CALL_MUNLOCK }, { CALL_MLOCKALL, MW_CALL_MLOCKALL },
         { CALL_MUNLOCKALL, MW_CALL_MUNLOCKALL }, { CALL_MADVISE, MW_CALL_MADVISE },
         { CALL_MSYNC, MW_CALL_MSYNC }, { CALL_MSEAL, MW_CALL_MSEAL },
+        { CALL_REMAP_FILE_PAGES, MW_CALL_REMAP_FILE_PAGES },
     };
 
-    if (event->call == CALL_MADVISE && !is_answerable(event))
+    if (gives_advice(event) && !is_answerable(event))
         return false;
+    if (event->call == CALL_PROCESS_MADVISE)
+        return request_process_madvise(event, request);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].call == event->call) {
             request->call = plain_request(event, names[i].name);
@@ -215,6 +240,10 @@ static int64_t make(struct mw_space *space, const struct mw_call *call, struct m
         return mw_munlockall(space, why);
     case MW_CALL_MADVISE:
         return mw_madvise(space, arg[0], arg[1], arg[2], why);
+    case MW_CALL_PROCESS_MADVISE:
+        return mw_process_madvise(space, call->ranges, arg[1], arg[2], arg[3], arg[4], why);
+    case MW_CALL_REMAP_FILE_PAGES:
+        return mw_remap_file_pages(space, arg[0], arg[1], arg[2], arg[3], arg[4], why);
     case MW_CALL_SHMAT:
         return mw_shmat(space, call->file, arg[0], arg[1], why);
     case MW_CALL_MSYNC:
@@ -254,7 +283,7 @@ static bool perform(struct model *model, const struct event *event, struct model
     note_future(model, event, answer->result);
     if (model->labelled && answer->result == event->result && !label_after_mremap(model, event))
         return false;
-    model->guarded |= event->call == CALL_MADVISE && event->arg[2] == MW_MADV_GUARD_INSTALL;
+    model->guarded |= gives_advice(event) && advice_of(event) == MW_MADV_GUARD_INSTALL;
     if (event->call == CALL_BRK)
         answer->failed = event->arg[0] && event->result_known &&
                          (uint64_t)event->result != event->arg[0];
@@ -304,12 +333,12 @@ static bool maps_file(struct model *model, uint64_t start, uint64_t end)
  */
 static bool depends_on_pages(struct model *model, const struct event *event)
 {
-    uint64_t advice = event->call == CALL_MADVISE ? (uint32_t)event->arg[2] : 0;
+    uint64_t advice = gives_advice(event) ? advice_of(event) : MW_MADV_NORMAL;
     bool matters = event->call == CALL_MLOCK || event->call == CALL_MLOCK2 ||
                    advice == MW_MADV_POPULATE_READ || advice == MW_MADV_POPULATE_WRITE ||
                    advice == MW_MADV_REMOVE;
 
-    return matters && (model->guarded ||
+    return matters && (model->guarded || event->call == CALL_PROCESS_MADVISE ||
                        maps_file(model, event->arg[0], event->arg[0] + event->arg[1]));
 }
 

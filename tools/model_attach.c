@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * model_attach.c - calls that map as mmap does, each with checks of its own
- * first, and their counterparts: SysV shared memory, aio rings and
- * remap_file_pages. Decides what they ask of the engine.
+ * first, and their counterparts: SysV shared memory and aio rings. Decides
+ * what they ask of the engine.
  */
 #include "model_impl.h"
 
@@ -94,55 +94,6 @@ static bool call_io_destroy(struct model *model, const struct event *event,
     return true;
 }
 
-/* ---- remap_file_pages ---------------------------------------------------------- */
-
-/* Whether [start, end) is of one shared file with equal flags, without a hole; *first: its start. */
-static bool is_of_one_file(struct model *model, uint64_t start, uint64_t end,
-                           struct mw_vma *first)
-{
-    struct mw_vma vma;
-
-    if (!mw_find_vma(model->space, start, first) || first->start > start ||
-        !(first->flags & MW_VM_SHARED))
-        return false;
-    for (vma = *first; vma.end < end;) {
-        uint64_t at = vma.end;
-        if (!mw_find_vma(model->space, at, &vma) || vma.start != at ||
-            vma.object != first->object || vma.flags != first->flags)
-            return false;
-    }
-    return true;
-}
-
-static bool call_remap_file_pages(struct model *model, const struct event *event,
-                                  struct model_answer *answer)
-{
-    uint64_t page = page_of(model), start = event->arg[0] & ~(page - 1);
-    uint64_t size = event->arg[1] & ~(page - 1), index = event->arg[3];
-    uint64_t flags = MW_MAP_SHARED | MW_MAP_FIXED | MW_MAP_POPULATE |
-                     (event->arg[4] & MW_MAP_NONBLOCK);
-    struct mw_vma vma;
-
-    answer->result = -MW_EINVAL;
-    if (event->arg[2] || start + size <= start || index + size / page < index ||
-        !is_of_one_file(model, start, start + size, &vma))
-        return event->result != 0;
-    struct mw_file file = { vma.object, MW_FILE_READ | MW_FILE_WRITE |
-                                            (vma.flags & MW_VM_MAYEXEC ? 0 : MW_FILE_NOEXEC) };
-    flags |= vma.flags & MW_VM_LOCKED ? MW_MAP_LOCKED : 0;
-    answer->result = -MW_EOVERFLOW;
-    if (index > (uint64_t)INT64_MAX / page)
-        return true;
-    mw_object_get(vma.object); /* what is replaced may have been all that held it */
-    answer->result = mw_mmap(model->space, start, size,
-                             (uint32_t)(vma.flags & (MW_VM_READ | MW_VM_WRITE | MW_VM_EXEC)),
-                             (uint32_t)flags, &file, index * page, &answer->why);
-    mw_object_put(vma.object);
-    if (answer->result == (int64_t)start)
-        answer->result = 0;
-    return true;
-}
-
 bool attach_call(struct model *model, const struct event *event, struct model_answer *answer)
 {
     switch (event->call) {
@@ -152,8 +103,6 @@ bool attach_call(struct model *model, const struct event *event, struct model_an
         return call_io_setup(model, event, answer);
     case CALL_IO_DESTROY:
         return call_io_destroy(model, event, answer);
-    case CALL_REMAP_FILE_PAGES:
-        return call_remap_file_pages(model, event, answer);
     default:
         return false;
     }

@@ -39,7 +39,7 @@ void model_apply_break(struct model *model, const struct event *event,
 
 /*
  * Calls that map as mmap does, and their counterparts: SysV shared memory, aio
- * rings, remap_file_pages. model_attach.c. attach_request, of a shmat: false where the
+ * rings. model_attach.c. attach_request, of a shmat: false where the
  * segment is not known or the call is refused for reasons of its own. attach_call
  * performs them all; false: it can't be followed.
  */

@@ -139,56 +139,17 @@ static bool is_of_itself(const struct task *task)
     return pid == task->tgid;
 }
 
-/* What the pages decide, or the kernel's build: the result is Linux's. */
-static bool depends_on_more(uint64_t advice)
+void observe_read_ranges(struct task *task)
 {
-    return advice == MW_MADV_REMOVE || advice == MW_MADV_POPULATE_READ ||
-           advice == MW_MADV_POPULATE_WRITE || advice == MW_MADV_COLLAPSE;
-}
+    static struct mw_iovec ranges[1024]; /* as many as one call takes */
+    struct event *event = &task->event;
+    uint64_t n = (uint32_t)event->arg[2];
 
-/* Range by range, up to the first that fails: the result is the bytes before it. */
-static int64_t advise_ranges(struct watched *w, const struct task *task,
-                             const struct iovec *range, uint64_t n)
-{
-    int64_t bytes = 0;
-
-    for (uint64_t i = 0; i < n; i++) {
-        struct event one = task->event;
-        struct model_answer answer;
-        one.call = CALL_MADVISE;
-        one.arg[0] = (uint64_t)(uintptr_t)range[i].iov_base;
-        one.arg[1] = range[i].iov_len;
-        one.arg[2] = task->event.arg[3];
-        one.result = 0;
-        one.result_known = false;
-        model_call(w->model, &one, &answer);
-        if (answer.result < 0)
-            return bytes ? bytes : answer.result;
-        bytes += (int64_t)range[i].iov_len;
-    }
-    return bytes;
-}
-
-bool observe_process_madvise(struct watched *w, const struct task *task,
-                             struct model_answer *answer)
-{
-    static struct iovec range[1024]; /* as many as one call takes */
-    const struct event *event = &task->event;
-    uint64_t n = event->arg[2];
-
-    if (event->call != CALL_PROCESS_MADVISE || n > sizeof range / sizeof range[0] ||
-        (event->result < 0 && event->result != -MW_ENOMEM) || !is_of_itself(task) ||
-        !read_memory(task->tid, event->arg[1], range, n * sizeof range[0]))
-        return false;
-    *answer = (struct model_answer){ .failed = event->result < 0 };
-    call_text(event, answer->what, sizeof answer->what);
-    answer->result = advise_ranges(w, task, range, n);
-    answer->agrees = answer->result == event->result;
-    if (depends_on_more((uint32_t)event->arg[3])) {
-        answer->kind = MODEL_FOLLOWED;
-        answer->agrees = true;
-    }
-    return true;
+    event->ranges = NULL; /* EPERM: without rights over itself, before 6.12 */
+    if (event->call == CALL_PROCESS_MADVISE && event->result != -MW_EPERM && is_of_itself(task) &&
+        (n > sizeof ranges / sizeof ranges[0] ||
+         read_memory(task->tid, event->arg[1], ranges, n * sizeof ranges[0])))
+        event->ranges = ranges;
 }
 
 /* The heap's start and end are the fifth and sixth number of the structure. */

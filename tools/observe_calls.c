@@ -351,9 +351,9 @@ void observe_leave(void *ctx, struct task *task)
         w->brk = (uint64_t)event->result;
     if (event->call == CALL_PRCTL && event->arg[0] == PR_SET_MM)
         w->brk = 0; /* the model knows */
+    observe_read_ranges(task);
     would_ask(&ob->would, w->model, event);
-    if (!observe_process_madvise(w, task, &answer))
-        model_call(w->model, event, &answer);
+    model_call(w->model, event, &answer);
     if (event->file.opening)
         mw_object_put(event->file.opening); /* its mappings hold it */
     answer_peculiar(ob, event, &answer);

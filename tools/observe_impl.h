@@ -44,12 +44,8 @@ void watched_compare(struct observation *ob, struct watched *w, pid_t tid, const
 /* Reads what the arguments of a call point to into its event, before it is made. */
 void observe_read_args(struct task *task);
 
-/*
- * A process_madvise of the process's own memory, which has been made: answers it as so
- * many calls of madvise. False: it is of another's, or was refused as a whole.
- */
-bool observe_process_madvise(struct watched *w, const struct task *task,
-                             struct model_answer *answer);
+/* And those of a process_madvise, which has been made. */
+void observe_read_ranges(struct task *task);
 
 /* A watch was registered or ended, by its ioctl. */
 void observe_after_watch(struct watched *w, struct task *task);

@@ -39,6 +39,8 @@ struct event_file {
     char path[256];     /* cut if longer; for people */
 };
 
+struct mw_iovec;
+
 struct event {
     enum event_kind kind;
     int tid;             /* who did it */
@@ -55,6 +57,8 @@ struct event {
                             none; io_setup: the context's number; mbind: its nodes */
     struct event_file file; /* of an mmap of a file, a shmat, an io_setup; its `ino` of a
                                userfaultfd; its `path` the name of PR_SET_VMA */
+    const struct mw_iovec *ranges; /* of a process_madvise of the program's own memory, as many as its
+                               third argument says; NULL: of another's, or they could not be read */
     const char *where;   /* "file:line" of a log, "" otherwise */
 };
 
