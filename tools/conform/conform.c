@@ -29,6 +29,7 @@ static const char help[] =
     "  --steps K          steps of an episode, up to 320 [200]\n"
     "  --only CALL,...    of mmap, munmap, mprotect, mremap, brk, mlock, mlock2, munlock, mlockall,\n"
     "                     munlockall, madvise, msync, mincore, mseal, name, ftruncate, shmat, shmdt,\n"
+    "                     process_madvise, remap_file_pages,\n"
     "                     uffd_register, uffd_unregister, uffd_copy, uffd_zeropage, uffd_continue,\n"
     "                     uffd_poison, uffd_move, uffd_writeprotect\n"
     "  --linux X.Y        compare with that Linux [found out by trying]\n"
@@ -235,6 +236,8 @@ static void say_left_out(void)
         { sys.segments, "shmat and shmdt" },
         { sys.thp_mode != MW_THP_NEVER, "transparent huge pages" },
         { sys.names, "names of memory" },
+        { sys.advises, "process_madvise" },
+        { sys.remaps, "remap_file_pages" },
     };
     const char *before = "left out:";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

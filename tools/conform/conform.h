@@ -38,7 +38,7 @@ enum step_kind {
     STEP_MMAP, STEP_MUNMAP, STEP_MPROTECT, STEP_MREMAP, STEP_BRK, /* compared calls, */
     STEP_MLOCK, STEP_MLOCK2, STEP_MUNLOCK, STEP_MLOCKALL, STEP_MUNLOCKALL,
     STEP_MADVISE, STEP_MSYNC, STEP_MINCORE, STEP_MSEAL,
-    STEP_NAME, STEP_TRUNCATE, STEP_SHMAT, STEP_SHMDT,
+    STEP_NAME, STEP_TRUNCATE, STEP_SHMAT, STEP_SHMDT, STEP_PROCESS_MADVISE, STEP_REMAP_FILE_PAGES,
     STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_ZEROPAGE, STEP_CONTINUE, STEP_POISON, STEP_MOVE,
     STEP_WRITEPROTECT,                                            /* userfaultfd's */
     STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
@@ -69,17 +69,19 @@ enum {
 #define SEGMENTS 2
 #define WATCHERS 2
 #define COPY_PAGES 16u /* most that UFFDIO_COPY copies */
+#define RANGES 4       /* most that process_madvise is given */
+#define MOST_REMAPPED 16u /* pages, for they become present */
 
 struct step {
     uint8_t kind;
     bool dropped;  /* left out by the shrinker */
     bool skipped;  /* the engine does not model it: not made */
-    int8_t file;   /* STEP_MMAP, STEP_TRUNCATE: FILE_...; which segment, watcher or name */
-    uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which */
+    int8_t file;   /* STEP_MMAP, STEP_TRUNCATE: FILE_...; which segment, watcher or name; how many ranges */
+    uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which; STEP_PROCESS_MADVISE: another length */
     uint32_t flags; /* of calls that have some; STEP_CAPS, STEP_COUNTERS: all */
     uint64_t addr, len; /* STEP_LIMIT: len is in pages, UINT64_MAX none */
-    uint64_t more;      /* offset, new size, advice; userfaultfd's mode and features */
-    uint64_t to;        /* new address; STEP_MOVE: from where; STEP_STORE: the value */
+    uint64_t more;      /* offset, new size, advice, page of a file; userfaultfd's mode and features */
+    uint64_t to;        /* new or other address; STEP_MOVE: from where; STEP_STORE: the value */
 };
 
 struct episode {
@@ -128,6 +130,8 @@ struct system {
     uint64_t watch_features; /* of watchers */
     bool segments;  /* there is SysV shared memory, in a namespace of this program's own */
     bool names;     /* anonymous memory can have a name */
+    bool advises;   /* process_madvise of this process, */
+    bool remaps;    /*   and remap_file_pages are there */
     uint32_t thp_mode; /* MW_THP_...: NEVER as well where huge pages can't be compared */
     uint64_t ring_bytes; /* what io_setup maps; 0: it does not */
     bool ring_dontcopy;
@@ -202,6 +206,7 @@ struct model {
     uint32_t removed;  /* segments, one bit each */
     struct mw_watcher *watcher[WATCHERS];
     bool thp; /* transparent huge pages may come */
+    bool guarded; /* guards were installed */
     uint64_t content[FILES]; /* bytes of each file that no ftruncate has taken */
     uint32_t copied;
     uint32_t core, core_known; /* what the last mincore said; pages that it may be asked of */
@@ -231,10 +236,11 @@ bool model_add_shm(uint64_t bytes); /* the object of FILE_SHM */
 struct mw_object *model_huge_file(uint64_t bytes); /* NULL: no memory */
 bool model_not_modelled(int64_t result); /* the last step: the engine can't tell */
 
+void model_note_advice(uint64_t advice, uint64_t addr, uint64_t len); /* it is about to be given */
 uint64_t model_entry(uint64_t addr); /* of the page tables, of level 2; 0: none */
 bool model_has_objects(uint64_t addr, uint64_t end); /* something there is not private anonymous */
 
-/* ---- kinds of steps with a file each, both sides: objects.c, watch.c, thp.c ---- */
+/* ---- kinds of steps with a file each, both sides: objects.c, vectors.c, watch.c, thp.c ---- */
 
 /* ftruncate, shmat, shmdt, and IPC_RMID. */
 int64_t sys_object_step(const struct step *s);
@@ -244,6 +250,13 @@ void sys_probe_segments(void);
 void sys_remove_segments(void);
 bool sys_attached(int segment, int64_t *n); /* how many mappings; false: it is gone */
 bool object_step_is_safe(const struct step *s);
+
+/* process_madvise and remap_file_pages. */
+uint32_t step_ranges(const struct step *s, struct mw_iovec *range); /* RANGES of them: how many count */
+int64_t sys_vector_step(const struct step *s);
+int64_t model_vector_step(const struct step *s);
+void sys_probe_vectors(void);
+bool vector_step_is_safe(const struct step *s);
 
 /* userfaultfd. Each watcher has SIGBUS for its messages, so that nothing waits. */
 int64_t sys_watch_step(const struct step *s);

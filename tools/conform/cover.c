@@ -18,7 +18,7 @@ enum rule {
     R_LOCK_1, R_LOCK_5, R_LOCK_8, R_LOCK_9, R_LOCK_ALL, R_LOCK_NONE, R_LOCK_10, R_ADVICE_3, R_ADVICE_7,
     R_ADVICE_8, R_ADVICE_9, R_ADVICE_10, R_ADVICE_11, R_ADVICE_13, R_UNGUARD, R_SYNC_2, R_CORE_3,
     R_SEAL_4, R_SEAL_5, R_SEAL_6, R_TRUNC_1, R_TRUNC_2, R_SHM_5, R_SHM_6, R_WATCH_4, R_WATCH_5,
-    R_WATCH_11, R_WATCH_12, R_WATCH_13, R_WATCH_14, R_WATCH_15, R_WATCH_17, R_THP_1, R_ADVICE_14,
+    R_PMADV_6, R_PMADV_SOME, R_REMAPF_5, R_REMAPF_6, R_WATCH_11, R_WATCH_12, R_WATCH_13, R_WATCH_14, R_WATCH_15, R_WATCH_17, R_THP_1, R_ADVICE_14,
     RULES
 };
 
@@ -112,6 +112,10 @@ static const struct {
     [R_TRUNC_2] = { "TRUNC-2", "a mapped file grew" },
     [R_SHM_5] = { "SHM-5", "a segment was attached" },
     [R_SHM_6] = { "SHM-6", "a segment was detached" },
+    [R_PMADV_6] = { "PMADV-6", "several ranges were advised" },
+    [R_PMADV_SOME] = { "PMADV-6", "ranges were advised up to one that failed" },
+    [R_REMAPF_5] = { "REMAPF-5", "other pages of a file" },
+    [R_REMAPF_6] = { "REMAPF-6", "a lock outlasted the mapping" },
     [R_WATCH_4] = { "WATCH-4", "memory was watched" },
     [R_WATCH_5] = { "WATCH-5", "memory was watched no more" },
     [R_WATCH_11] = { "WATCH-11", "UFFDIO_COPY filled pages" },
@@ -145,6 +149,7 @@ static const struct {
     { "advice_no_page", "the machine's memory runs out" },
     { "file_refused", "files that refuse are no program's: tests/unit" },
     { "place_refused", "files that place themselves: tests/unit" },
+    { "pmadv_advice", "before Linux 6.13, and of other processes: tests/scenarios" },
     { "sync_failed", "a disk would have to fail: tests/unit" },
     { "collapse_read_only", "before Linux 6.18" },
     { "watch_features", "none is asked for that is not there: tests/scenarios" },
@@ -160,7 +165,7 @@ static const struct {
 /* These need a pool of huge pages. */
 static const char *const of_huge_pages[] = { "huge_split", "huge_pool", "hugetlb_size",
                                              "hugetlb_offset", "mremap_huge_align",
-                                             "mremap_huge_grow" };
+                                             "mremap_huge_grow", "remapf_huge" };
 
 static const char *never_met(const char *reason)
 {
@@ -311,7 +316,7 @@ static void brk_rules(uint64_t *n, const struct mw_stats *before, const struct m
         n[after->brk > before->brk ? R_BRK_GROW : R_BRK_SHRINK]++;
 }
 
-static void failure_rules(uint64_t *n, const struct step *s, const struct mw_stats *before,
+static void failure_rules(uint64_t *n, const struct step *s, int64_t result, const struct mw_stats *before,
                           const struct mw_stats *after)
 {
     struct mw_vma v;
@@ -320,6 +325,7 @@ static void failure_rules(uint64_t *n, const struct step *s, const struct mw_sta
     n[R_SEAL_6] += s->kind == STEP_MADVISE && model.why.err == MW_EPERM;
     n[R_ADVICE_3] += s->kind == STEP_MADVISE && model.why.err == MW_ENOMEM &&
                      mapped_at(s->addr, &v) && mapped_at(s->addr + s->len - PAGE, &v);
+    n[R_PMADV_SOME] += s->kind == STEP_PROCESS_MADVISE && result > 0;
     n[R_MMAP_4] += s->kind == STEP_MMAP && model.why.err == MW_ENOMEM && s->len > TASK_END;
     n[R_MMAP_24] += s->kind == STEP_MMAP && after->total < before->total;
     n[R_MUNMAP_3] += sealed && s->kind != STEP_MPROTECT;
@@ -383,20 +389,24 @@ static void advice_rules(uint64_t *n, const struct step *s, const struct mw_stat
     }
 }
 
-/* Those on objects, and userfaultfd's. */
-static void object_rules(uint64_t *n, const struct step *s)
+/* Those on objects, of several ranges, and userfaultfd's. */
+static void object_rules(uint64_t *n, const struct step *s, int64_t result, const struct mw_stats *after)
 {
     static const uint8_t rule_of[STEP_CALLS] = {
-        [STEP_SHMAT] = R_SHM_5, [STEP_SHMDT] = R_SHM_6, [STEP_REGISTER] = R_WATCH_4,
+        [STEP_SHMAT] = R_SHM_5, [STEP_SHMDT] = R_SHM_6, [STEP_REMAP_FILE_PAGES] = R_REMAPF_5, [STEP_REGISTER] = R_WATCH_4,
         [STEP_UNREGISTER] = R_WATCH_5, [STEP_COPY] = R_WATCH_11, [STEP_ZEROPAGE] = R_WATCH_12,
         [STEP_CONTINUE] = R_WATCH_13, [STEP_POISON] = R_WATCH_14, [STEP_MOVE] = R_WATCH_17,
         [STEP_WRITEPROTECT] = R_WATCH_15,
     };
+    struct mw_vma v;
     bool mapped = s->kind == STEP_TRUNCATE && mw_object_mapped(model.file[s->file].object) > 0;
     if (mapped)
         n[s->len < file_size ? R_TRUNC_1 : R_TRUNC_2] += s->len != file_size;
     else if (rule_of[s->kind] != 0)
         n[rule_of[s->kind]]++;
+    n[R_PMADV_6] += s->kind == STEP_PROCESS_MADVISE && s->file > 1 && result > (int64_t)s->len;
+    n[R_REMAPF_6] += s->kind == STEP_REMAP_FILE_PAGES && after->locked > 0 && mapped_at(s->addr, &v) &&
+                     v.flags & MW_VM_LOCKED;
 }
 
 /* The calls on locks and advice that succeeded. */
@@ -428,7 +438,7 @@ void cover_call(struct tally *t, const struct step *s, int64_t result,
     t->calls++;
     if (model.why.err != 0) {
         t->reason[model.why.reason < MAX_REASONS ? model.why.reason : 0]++;
-        failure_rules(t->rule, s, before, after);
+        failure_rules(t->rule, s, result, before, after);
         return;
     }
     if (s->kind == STEP_TRUNCATE && result < 0) /* the file's own word */
@@ -463,7 +473,7 @@ void cover_call(struct tally *t, const struct step *s, int64_t result,
         if (s->kind < STEP_NAME)
             lock_and_advice_rules(t->rule, s, before, after);
         else
-            object_rules(t->rule, s);
+            object_rules(t->rule, s, result, after);
     }
 }
 

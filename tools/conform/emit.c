@@ -164,6 +164,29 @@ static void put_mincore(int i, const struct step *s)
     fprintf(f, ", 0x%xu, &value[%d])", want[0].known[i], i);
 }
 
+static void put_advise(int i, const struct step *s)
+{
+    struct mw_iovec range[RANGES];
+    fprintf(f, "advise(%u, ", step_ranges(s, range));
+    put_address(i, s->addr);
+    fprintf(f, ", ");
+    put_length(s->len);
+    fprintf(f, ", ");
+    put_address(i, s->to);
+    fprintf(f, ", ");
+    put_length(s->prot);
+    fprintf(f, ", 0x%" PRIx64 "ul, 0x%xul)", s->more, s->flags);
+}
+
+static void put_remap(int i, const struct step *s)
+{
+    fprintf(f, "syscall(SYS_remap_file_pages, ");
+    put_address(i, s->addr);
+    fprintf(f, ", ");
+    put_length(s->len);
+    fprintf(f, ", 0x%xul, 0x%" PRIx64 "ul, 0x%xul)", s->prot, s->more, s->flags);
+}
+
 static void put_shmat(int i, const struct step *s)
 {
     fprintf(f, "syscall(SYS_shmat, ");
@@ -190,6 +213,12 @@ static void put_object(int i, const struct step *s)
         fprintf(f, "syscall(SYS_shmdt, ");
         put_address(i, s->addr);
         fprintf(f, ")");
+        break;
+    case STEP_PROCESS_MADVISE:
+        put_advise(i, s);
+        break;
+    case STEP_REMAP_FILE_PAGES:
+        put_remap(i, s);
         break;
     case STEP_SHM_REMOVE:
         fprintf(f, "remove_segment(%d)", s->file);

@@ -427,6 +427,9 @@ bool step_is_safe(const struct step *s)
     case STEP_SHMDT:
     case STEP_SHM_REMOVE:
         return object_step_is_safe(s);
+    case STEP_PROCESS_MADVISE:
+    case STEP_REMAP_FILE_PAGES:
+        return vector_step_is_safe(s);
     case STEP_SHMAT:
         return object_step_is_safe(s) && (s->addr == 0 || s->file < 0 || (s->addr % PAGE != 0 && !(s->flags & MW_SHM_RND)) ||
                                           harmless(s->addr & ~(PAGE - 1), segment_bytes(s->file)));
@@ -623,7 +626,7 @@ bool some_piece(struct generator *g, struct step *s)
     return true;
 }
 
-static uint64_t some_advice(struct generator *g)
+uint64_t some_advice(struct generator *g)
 {
     static const uint8_t table[] = {
         MW_MADV_NORMAL, MW_MADV_RANDOM, MW_MADV_SEQUENTIAL, MW_MADV_WILLNEED, MW_MADV_DONTNEED,

@@ -15,6 +15,7 @@ uint64_t some_page(struct generator *g);
 uint64_t some_addr(struct generator *g);
 uint64_t some_len(struct generator *g, uint64_t addr);
 uint32_t some_prot(struct generator *g);
+uint64_t some_advice(struct generator *g);
 bool some_piece(struct generator *g, struct step *s); /* of one mapping of the arena; false: there is none */
 
 /* Episodes of a kind: whether this is one, its steps of that kind, and those it begins and ends with. */

@@ -36,6 +36,8 @@ enum step_kind some_kind(struct generator *g)
         STEP_REGISTER, STEP_REGISTER, STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_COPY, STEP_ZEROPAGE,
         STEP_CONTINUE, STEP_POISON, STEP_MOVE, STEP_MOVE, STEP_WRITEPROTECT, STEP_WRITEPROTECT, STEP_WRITEPROTECT,
     };
+    if (!g->thp && one_in(g, 24))
+        return one_in(g, 2) ? STEP_PROCESS_MADVISE : STEP_REMAP_FILE_PAGES;
     if (g->truncates && one_in(g, 20))
         return STEP_TRUNCATE;
     if (g->segments && one_in(g, 9))
@@ -102,6 +104,77 @@ static void make_shmdt(struct generator *g, struct step *s)
             s->addr = v.start - (one_in(g, 8) ? 0 : v.offset);
             return;
         }
+}
+
+/* ---- process_madvise, remap_file_pages ---- */
+
+/* Two addresses, two lengths; the second one of 32 bits. */
+static void make_process_madvise(struct generator *g, struct step *s)
+{
+    struct step other = { 0 };
+    if (one_in(g, 2))
+        some_piece(g, s);
+    s->to = one_in(g, 2) && some_piece(g, &other) ? other.addr : some_addr(g);
+    s->prot = one_in(g, 12) ? 0 : (uint32_t)(other.len ? other.len : some_len(g, s->to));
+    s->more = some_advice(g);
+    s->file = (int8_t)(1 + below(g, RANGES));
+    s->flags = 0;
+    if (g->hostile && one_in(g, 40))
+        s->file = one_in(g, 2) ? 0 : RANGES + 1;
+    if (g->hostile && one_in(g, 40))
+        s->flags = 1u << below(g, 32);
+    if (g->hostile && one_in(g, 40))
+        s->len = hostile(g);
+}
+
+/* Among huge pages, which lie far from each other. False: these are none, or not shared. */
+static bool shared_huge(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    if (!g->hugetlb || !model_next_vma(ARENA + below(g, 12) * HUGE, &v) || !(v.flags & MW_VM_HUGETLB) ||
+        !(v.flags & MW_VM_SHARED) || v.end > FILL)
+        return false;
+    s->addr = one_in(g, 8) ? v.start + PAGE : v.start;
+    s->len = one_in(g, 8) ? PAGE : one_in(g, 2) ? HUGE : v.end - v.start;
+    s->more = below(g, 4) * (HUGE / PAGE) + one_in(g, 8);
+    return true;
+}
+
+/* A shared mapping, a piece of it, or two: else what there is to be said is soon said. */
+static bool shared_piece(struct generator *g, struct step *s)
+{
+    struct mw_vma v;
+    for (int tries = 0; tries < 12; tries++)
+        if (some_piece(g, s) && model_next_vma(s->addr, &v) && v.flags & MW_VM_SHARED) {
+            s->more = (v.offset + (s->addr - v.start)) / PAGE;
+            if (s->len > MOST_REMAPPED * PAGE && !(v.flags & MW_VM_HUGETLB))
+                s->len = (1 + below(g, 4)) * PAGE;
+            else if (one_in(g, 3) && model_next_vma(v.end, &v) && v.end - s->addr <= MOST_REMAPPED * PAGE)
+                s->len = v.end - s->addr;
+            return true;
+        }
+    return false;
+}
+
+static void make_remap_file_pages(struct generator *g, struct step *s)
+{
+    uint64_t in_place;
+    bool piece;
+    if (shared_huge(g, s))
+        return;
+    piece = !one_in(g, 8) && shared_piece(g, s);
+    in_place = s->more;
+    s->more = piece && one_in(g, 3) ? in_place : below(g, 36);
+    s->flags = one_in(g, 3) ? MW_MAP_NONBLOCK : 0;
+    if (piece && one_in(g, 3)) { /* inside of pages */
+        s->addr += one_in(g, 8) ? below(g, PAGE) : 0;
+        s->len += one_in(g, 8) ? below(g, PAGE) : 0;
+    }
+    if (!g->hostile || !one_in(g, 10))
+        return;
+    s->prot = one_in(g, 4) ? 1u << below(g, 32) : 0;
+    s->flags ^= one_in(g, 3) ? 1u << below(g, 32) : 0;
+    s->more = one_in(g, 2) ? hostile(g) >> 12 : hostile(g);
 }
 
 /* ---- watchers ---- */
@@ -231,6 +304,12 @@ void make_kind(struct generator *g, struct step *s)
         break;
     case STEP_SHMDT:
         make_shmdt(g, s);
+        break;
+    case STEP_PROCESS_MADVISE:
+        make_process_madvise(g, s);
+        break;
+    case STEP_REMAP_FILE_PAGES:
+        make_remap_file_pages(g, s);
         break;
     case STEP_NAME:
         s->file = (int8_t)below(g, 8);

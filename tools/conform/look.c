@@ -569,6 +569,7 @@ void sys_probe(void)
     sys.seal = sys_raw(NR_MSEAL, 1, 0, 0, 0, 0, 0) == -MW_EINVAL;
     sys_probe_special();
     sys_probe_segments();
+    sys_probe_vectors();
     sys.fork_ok = true;
     sys.exact = true;
 }

@@ -373,8 +373,7 @@ static int64_t lock_step(const struct step *s)
         model.future = 0;
         return mw_munlockall(space, &model.why);
     case STEP_MADVISE:
-        if ((uint32_t)s->more == MW_MADV_REMOVE)
-            note_dirty(s->addr, s->len);
+        model_note_advice(s->more, s->addr, s->len);
         return mw_madvise(space, s->addr, s->len, s->more, &model.why);
     case STEP_MSYNC:
         return mw_msync(space, s->addr, s->len, s->flags, &model.why);
@@ -408,6 +407,9 @@ static int64_t call_step(const struct step *s)
     case STEP_SHMAT:
     case STEP_SHMDT:
         return model_object_step(s);
+    case STEP_PROCESS_MADVISE:
+    case STEP_REMAP_FILE_PAGES:
+        return model_vector_step(s);
     default:
         return s->kind < STEP_REGISTER ? lock_step(s) : model_watch_step(s);
     }
@@ -449,6 +451,13 @@ static void note_dirty(uint64_t addr, uint64_t len)
         for (; at < end && (v.offset + (at - v.start)) / PAGE < FILE_PAGES; at += PAGE)
             model.dirty[file] |= 1u << (v.offset + (at - v.start)) / PAGE;
     }
+}
+
+void model_note_advice(uint64_t advice, uint64_t addr, uint64_t len)
+{
+    if ((uint32_t)advice == MW_MADV_REMOVE)
+        note_dirty(addr, len);
+    model.guarded = model.guarded || (uint32_t)advice == MW_MADV_GUARD_INSTALL;
 }
 
 static int64_t copy_step(const struct step *s)

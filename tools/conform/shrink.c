@@ -170,6 +170,11 @@ static bool in_arena(uint64_t a)
     return a >= ZONE_LOW && a < HEAP - (1ull << 30);
 }
 
+static bool has_second_address(const struct step *s)
+{
+    return s->kind == STEP_MREMAP || s->kind == STEP_MOVE || s->kind == STEP_PROCESS_MADVISE;
+}
+
 /* Moves what lies at or above `from` down by `by`. */
 static bool move_down(uint64_t from, uint64_t by)
 {
@@ -178,7 +183,7 @@ static bool move_down(uint64_t from, uint64_t by)
         struct step *s = &work_on->episode.step[i];
         if (in_arena(s->addr) && s->addr >= from && s->kind != STEP_LIMIT)
             s->addr -= by;
-        if ((s->kind == STEP_MREMAP || s->kind == STEP_MOVE) && in_arena(s->to) && s->to >= from)
+        if (has_second_address(s) && in_arena(s->to) && s->to >= from)
             s->to -= by;
     }
     if (disagrees())
@@ -193,7 +198,7 @@ static uint64_t lowest(uint64_t from)
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < work_on->episode.n; i++) {
         const struct step *s = &work_on->episode.step[i];
-        uint64_t to = s->kind == STEP_MREMAP || s->kind == STEP_MOVE ? s->to : UINT64_MAX;
+        uint64_t to = has_second_address(s) ? s->to : UINT64_MAX;
         if (s->kind == STEP_LIMIT)
             continue;
         if (in_arena(s->addr) && s->addr >= from && s->addr < best)

@@ -9,6 +9,7 @@
 const char *const step_name[STEP_KINDS] = {
     "mmap", "munmap", "mprotect", "mremap", "brk", "mlock", "mlock2", "munlock", "mlockall",
     "munlockall", "madvise", "msync", "mincore", "mseal", "name", "ftruncate", "shmat", "shmdt",
+    "process_madvise", "remap_file_pages",
     "uffd_register", "uffd_unregister", "uffd_copy", "uffd_zeropage", "uffd_continue", "uffd_poison",
     "uffd_move", "uffd_writeprotect", "store", "load", "copy_in", "copy_out",
     "setrlimit", "capabilities", "fill", "fork", "io_setup", "userfaultfd", "shm_remove", "watcher",
@@ -159,6 +160,22 @@ static void lock_text(const struct step *s, char *buf, size_t size)
     }
 }
 
+static void ranges_text(const struct step *s, char *buf, size_t size)
+{
+    char a[48], l[48], f[48];
+    struct mw_iovec range[RANGES];
+    uint32_t n = step_ranges(s, range);
+    size_t at;
+    advice_text(f, sizeof f, s->more);
+    at = (size_t)snprintf(buf, size, "%s(itself, %u:", step_name[s->kind], n);
+    for (uint32_t i = 0; i < n && n <= RANGES; i++) {
+        address(a, sizeof a, range[i].base);
+        length(l, sizeof l, range[i].length);
+        at += (size_t)snprintf(buf + at, size - at, " [%s, %s]", a, l);
+    }
+    snprintf(buf + at, size - at, ", %s, 0x%x)", f, s->flags);
+}
+
 /* The calls on objects, and userfaultfd's. */
 static void object_text(const struct step *s, char *buf, size_t size)
 {
@@ -180,6 +197,13 @@ static void object_text(const struct step *s, char *buf, size_t size)
         break;
     case STEP_SHMDT:
         snprintf(buf, size, "%s(%s)", name, a);
+        break;
+    case STEP_PROCESS_MADVISE:
+        ranges_text(s, buf, size);
+        break;
+    case STEP_REMAP_FILE_PAGES:
+        words(f, sizeof f, s->flags, map_words, "0");
+        snprintf(buf, size, "%s(%s, %s, 0x%x, 0x%" PRIx64 ", %s)", name, a, l, s->prot, s->more, f);
         break;
     case STEP_MOVE:
         snprintf(buf, size, "%s(%d, %s, from %s, %s, 0x%" PRIx64 ")", name, s->file, a, t, l, s->more);

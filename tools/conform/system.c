@@ -305,6 +305,9 @@ static int64_t call_step(const struct step *s)
     case STEP_SHMAT:
     case STEP_SHMDT:
         return sys_object_step(s);
+    case STEP_PROCESS_MADVISE:
+    case STEP_REMAP_FILE_PAGES:
+        return sys_vector_step(s);
     default:
         return s->kind < STEP_REGISTER ? lock_step(s) : sys_watch_step(s);
     }
