@@ -15,7 +15,7 @@ TEST_CORE := $(patsubst %.c,$(B)/tests/%.o,$(wildcard src/*/*.c))
 TEST_HOST := $(patsubst %.c,$(B)/tests/%.o,$(wildcard live/*.c))
 TEST_WORLD := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/world*.c) tools/conform/touch.c)
 TEST_SCENARIOS := $(patsubst %.c,$(B)/tests/%.o,$(wildcard tests/scenarios/*.c))
-TEST_UNITS := $(addprefix $(B)/tests/,test_advice test_block test_bulk test_calls test_face test_huge test_mirror test_objects test_pages test_pkey test_rows test_space test_special test_strict test_thp test_tlb test_tree test_versions test_watch)
+TEST_UNITS := $(addprefix $(B)/tests/,test_advice test_block test_bulk test_calls test_face test_huge test_mirror test_objects test_pages test_pkey test_rows test_space test_special test_strict test_thp test_tlb test_tree test_vectors test_versions test_watch)
 # the others are about the tool
 TEST_TOOL_UNITS := $(filter-out $(TEST_UNITS),$(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c)))
 TEST_TOOLS := $(patsubst %.c,$(B)/tests/%.o,$(filter-out tools/main.c,$(wildcard tools/*.c tools/*/*.c)))

@@ -376,6 +376,37 @@ static int64_t advise_guard_wide(struct bench *b)
     return mw_madvise(b->space, at(b, 0), 600 * b->page, MW_MADV_GUARD_INSTALL, NULL);
 }
 
+static int64_t advise_ranges(struct bench *b)
+{
+    const struct mw_iovec range[] = { { at(b, 1), 3 * b->page }, { at(b, 9), b->page } };
+    return mw_process_madvise(b->space, range, 2, MW_MADV_DONTFORK, 0, true, NULL);
+}
+
+static int64_t guard_ranges(struct bench *b)
+{
+    const struct mw_iovec range[] = { { at(b, 1), 3 * b->page }, { at(b, 700), 2 * b->page } };
+    return mw_process_madvise(b->space, range, 2, MW_MADV_GUARD_INSTALL, 0, true, NULL);
+}
+
+/* shared: pages 10 to 19, of which a few are there, and far off, in tables of their own */
+static void shared_row(struct bench *b)
+{
+    draw(b, "aa........ssssssssss");
+    write_pages(b, 12, 5);
+    mw_mmap(b->space, at(b, 500), 90 * b->page, RW_, MW_MAP_SHARED | MW_MAP_FIXED, &b->file, 0, NULL);
+    write_pages(b, 505, 20);
+}
+
+static int64_t remap_pages(struct bench *b)
+{
+    return mw_remap_file_pages(b->space, at(b, 13), 4 * b->page, 0, 2, 0, NULL);
+}
+
+static int64_t remap_pages_far(struct bench *b)
+{
+    return mw_remap_file_pages(b->space, at(b, 508), 30 * b->page, 0, 30, MW_MAP_NONBLOCK, NULL);
+}
+
 static int64_t lock_middle(struct bench *b)
 {
     return mw_mlock(b->space, at(b, 1), 3 * b->page, NULL);
@@ -577,6 +608,8 @@ static const struct step steps[] = {
     PARTIAL(stack, fault_stack), STEP(plain_row, one_write), STEP(plain_row, import_one),
     STEP(plain_row, import_marks), STEP(many, import_marks_many),
     STEP(plain_row, advise_mark), STEP(many, advise_mark), STEP(many, advise_marks_many),
+    STEP(plain_row, advise_ranges), STEP(many, advise_ranges), PARTIAL(wide, guard_ranges),
+    STEP(shared_row, remap_pages), STEP(shared_row, remap_pages_far),
     STEP(plain_row, advise_drop), STEP(wide, advise_drop), PARTIAL(plain_row, advise_remove),
     PARTIAL(plain_row, advise_populate), PARTIAL(plain_row, advise_guard),
     PARTIAL(wide, advise_guard_wide), PARTIAL(plain_row, lock_middle),

@@ -133,6 +133,22 @@ static void call_face(struct world *w, uint64_t how)
 }
 
 /* Locks and advice, of what can be made present in a short time. */
+/* Ranges, too many or too few; pages of a file. */
+static void call_vectors(struct world *w, struct input *in, uint64_t addr, uint64_t len, uint64_t how)
+{
+    struct mw_iovec range[4] = { { addr, len }, { addr, w->page }, { 0, 0 }, { addr, len } };
+    struct mw_why why = { 0 };
+    int64_t r;
+    range[2].base = take_addr(in, w->page);
+    range[2].length = take_len(in, w->page);
+    if (how < 253)
+        r = mw_process_madvise(w->space, range, take(in, 1) % 5, take(in, 1) % 108, how == 250, how == 251, &why);
+    else
+        r = mw_remap_file_pages(w->space, addr, len, how == 253, take(in, how == 254 ? 1 : 8), take(in, 4), &why);
+    if (r < 0 && why.err != -r)
+        die("the reason is not the result");
+}
+
 static void call_advice(struct world *w, struct input *in)
 {
     static unsigned char vec[4096];
@@ -171,6 +187,10 @@ static void call_advice(struct world *w, struct input *in)
             call_face(w, how);
         break;
     default:
+        if (how >= 250) {
+            call_vectors(w, in, addr, len, how);
+            break;
+        }
         mw_madvise(w->space, addr, len, how % 27 + (how >= 216 ? 100 : 0), NULL);
     }
 }

@@ -167,6 +167,15 @@ static struct call take_call(struct input *in)
     return c;
 }
 
+/* The rarer calls: two ranges that touch, or pages of a file. */
+static int64_t call_vectors(struct world *w, const struct call *c, struct mw_why *why)
+{
+    const struct mw_iovec range[2] = { { c->addr, PAGE }, { c->addr + PAGE, c->len } };
+    if (c->prot >= 123)
+        return mw_remap_file_pages(w->space, c->addr, c->len, 0, c->prot - 123, 0, why);
+    return mw_process_madvise(w->space, range, 2, MW_MADV_FREE + (c->prot - 118), 0, true, why);
+}
+
 /* A negative errno, or success; *why empty for what gives no reason. */
 static int64_t make(struct world *w, const struct call *c, struct mw_why *why)
 {
@@ -209,6 +218,8 @@ static int64_t make(struct world *w, const struct call *c, struct mw_why *why)
     case 19:
         return mw_shmdt(w->space, c->addr, why);
     case 15:
+        if (c->prot >= 118)
+            return call_vectors(w, c, why);
         return mw_madvise(w->space, c->addr, c->len, c->prot % 27, why);
     default:
         return mw_import_flags(w->space, c->addr & ~(PAGE - 1), (c->addr & ~(PAGE - 1)) + 3 * PAGE, 0,
