@@ -29,7 +29,7 @@ static const char help[] =
     "  --steps K          steps of an episode, up to 320 [200]\n"
     "  --only CALL,...    of mmap, munmap, mprotect, mremap, brk, mlock, mlock2, munlock, mlockall,\n"
     "                     munlockall, madvise, msync, mincore, mseal, name, ftruncate, shmat, shmdt,\n"
-    "                     process_madvise, remap_file_pages,\n"
+    "                     process_madvise, remap_file_pages, pkey_alloc, pkey_free, pkey_mprotect,\n"
     "                     uffd_register, uffd_unregister, uffd_copy, uffd_zeropage, uffd_continue,\n"
     "                     uffd_poison, uffd_move, uffd_writeprotect\n"
     "  --linux X.Y        compare with that Linux [found out by trying]\n"
@@ -238,6 +238,7 @@ static void say_left_out(void)
         { sys.names, "names of memory" },
         { sys.advises, "process_madvise" },
         { sys.remaps, "remap_file_pages" },
+        { sys.keys, "protection keys" },
     };
     const char *before = "left out:";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

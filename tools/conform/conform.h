@@ -39,6 +39,7 @@ enum step_kind {
     STEP_MLOCK, STEP_MLOCK2, STEP_MUNLOCK, STEP_MLOCKALL, STEP_MUNLOCKALL,
     STEP_MADVISE, STEP_MSYNC, STEP_MINCORE, STEP_MSEAL,
     STEP_NAME, STEP_TRUNCATE, STEP_SHMAT, STEP_SHMDT, STEP_PROCESS_MADVISE, STEP_REMAP_FILE_PAGES,
+    STEP_PKEY_ALLOC, STEP_PKEY_FREE, STEP_PKEY_MPROTECT,
     STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_ZEROPAGE, STEP_CONTINUE, STEP_POISON, STEP_MOVE,
     STEP_WRITEPROTECT,                                            /* userfaultfd's */
     STEP_STORE, STEP_LOAD, STEP_COPY_IN, STEP_COPY_OUT,           /* accesses, */
@@ -49,6 +50,7 @@ enum step_kind {
 };
 #define STEP_CALLS (STEP_WRITEPROTECT + 1)
 #define STEPS_OF_SHM (1u << STEP_SHMAT | 1u << STEP_SHMDT)
+#define STEPS_OF_KEYS (1u << STEP_PKEY_ALLOC | 1u << STEP_PKEY_FREE | 1u << STEP_PKEY_MPROTECT)
 #define STEPS_OF_WATCHERS ((1u << STEP_CALLS) - (1u << STEP_REGISTER))
 #define CORE_PAGES 32u /* of mincore's answer are compared */
 
@@ -80,7 +82,7 @@ struct step {
     uint32_t prot; /* STEP_MMAP, STEP_MPROTECT; STEP_LIMIT: which; STEP_PROCESS_MADVISE: another length */
     uint32_t flags; /* of calls that have some; STEP_CAPS, STEP_COUNTERS: all */
     uint64_t addr, len; /* STEP_LIMIT: len is in pages, UINT64_MAX none */
-    uint64_t more;      /* offset, new size, advice, page of a file; userfaultfd's mode and features */
+    uint64_t more;      /* offset, new size, advice, page of a file, key or its rights; userfaultfd's mode and features */
     uint64_t to;        /* new or other address; STEP_MOVE: from where; STEP_STORE: the value */
 };
 
@@ -132,6 +134,9 @@ struct system {
     bool names;     /* anonymous memory can have a name */
     bool advises;   /* process_madvise of this process, */
     bool remaps;    /*   and remap_file_pages are there */
+    bool key_calls; /* pkey_mprotect and its kind, */
+    bool keys;      /*   and keys */
+    uint32_t exec_key; /* that of memory for execution only, 0: it has none */
     uint32_t thp_mode; /* MW_THP_...: NEVER as well where huge pages can't be compared */
     uint64_t ring_bytes; /* what io_setup maps; 0: it does not */
     bool ring_dontcopy;
@@ -240,7 +245,7 @@ void model_note_advice(uint64_t advice, uint64_t addr, uint64_t len); /* it is a
 uint64_t model_entry(uint64_t addr); /* of the page tables, of level 2; 0: none */
 bool model_has_objects(uint64_t addr, uint64_t end); /* something there is not private anonymous */
 
-/* ---- kinds of steps with a file each, both sides: objects.c, vectors.c, watch.c, thp.c ---- */
+/* ---- kinds of steps with a file each, both sides: objects.c, vectors.c, keys.c, watch.c, thp.c ---- */
 
 /* ftruncate, shmat, shmdt, and IPC_RMID. */
 int64_t sys_object_step(const struct step *s);
@@ -257,6 +262,14 @@ int64_t sys_vector_step(const struct step *s);
 int64_t model_vector_step(const struct step *s);
 void sys_probe_vectors(void);
 bool vector_step_is_safe(const struct step *s);
+
+/* Protection keys, which an episode begins without. */
+int64_t sys_key_step(const struct step *s);
+int64_t model_key_step(const struct step *s);
+void sys_probe_keys(void);
+void sys_free_keys(void);
+void model_begin_keys(void);
+bool key_step_is_safe(const struct step *s);
 
 /* userfaultfd. Each watcher has SIGBUS for its messages, so that nothing waits. */
 int64_t sys_watch_step(const struct step *s);
@@ -324,7 +337,7 @@ struct generator {
     int n;         /* steps */
     bool hugetlb; /* some calls are about huge pages */
     bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks, watches;
-    bool truncates, segments, names, thp;
+    bool truncates, segments, names, thp, keys;
     int watchers; /* open, or still to be opened */
     int rings;         /* still to be made */
     uint64_t ring;     /* where the last one is */

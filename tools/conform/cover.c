@@ -150,6 +150,8 @@ static const struct {
     { "file_refused", "files that refuse are no program's: tests/unit" },
     { "place_refused", "files that place themselves: tests/unit" },
     { "pmadv_advice", "before Linux 6.13, and of other processes: tests/scenarios" },
+    { "pkey_unsupported", "the first call alone, which is made before all episodes: tests/scenarios" },
+    { "watch_continue_far", "once in a hundred million calls: tests/unit" },
     { "sync_failed", "a disk would have to fail: tests/unit" },
     { "collapse_read_only", "before Linux 6.18" },
     { "watch_features", "none is asked for that is not there: tests/scenarios" },

@@ -187,6 +187,15 @@ static void put_remap(int i, const struct step *s)
     fprintf(f, ", 0x%xul, 0x%" PRIx64 "ul, 0x%xul)", s->prot, s->more, s->flags);
 }
 
+static void put_key_protect(int i, const struct step *s)
+{
+    fprintf(f, "syscall(SYS_pkey_mprotect, ");
+    put_address(i, s->addr);
+    fprintf(f, ", ");
+    put_length(s->len);
+    fprintf(f, ", 0x%xul, %d)", s->prot, (int)s->more);
+}
+
 static void put_shmat(int i, const struct step *s)
 {
     fprintf(f, "syscall(SYS_shmat, ");
@@ -219,6 +228,15 @@ static void put_object(int i, const struct step *s)
         break;
     case STEP_REMAP_FILE_PAGES:
         put_remap(i, s);
+        break;
+    case STEP_PKEY_ALLOC:
+        fprintf(f, "syscall(SYS_pkey_alloc, 0x%xul, 0x%" PRIx64 "ul)", s->flags, s->more);
+        break;
+    case STEP_PKEY_FREE:
+        fprintf(f, "syscall(SYS_pkey_free, %d)", (int)s->more);
+        break;
+    case STEP_PKEY_MPROTECT:
+        put_key_protect(i, s);
         break;
     case STEP_SHM_REMOVE:
         fprintf(f, "remove_segment(%d)", s->file);

@@ -430,6 +430,14 @@ bool step_is_safe(const struct step *s)
     case STEP_PROCESS_MADVISE:
     case STEP_REMAP_FILE_PAGES:
         return vector_step_is_safe(s);
+    case STEP_PKEY_MPROTECT:
+        if (s->addr % PAGE == 0 && s->addr < TASK_END && s->addr + rounded(s->len) >= s->addr &&
+            (!harmless(s->addr, s->len) || sys_precious(s->addr, rounded(s->len))))
+            return false;
+        return key_step_is_safe(s);
+    case STEP_PKEY_ALLOC:
+    case STEP_PKEY_FREE:
+        return key_step_is_safe(s);
     case STEP_SHMAT:
         return object_step_is_safe(s) && (s->addr == 0 || s->file < 0 || (s->addr % PAGE != 0 && !(s->flags & MW_SHM_RND)) ||
                                           harmless(s->addr & ~(PAGE - 1), segment_bytes(s->file)));

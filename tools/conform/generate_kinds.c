@@ -13,6 +13,7 @@ void kinds_begin(struct generator *g)
 {
     bool any_watchers = (g->only & STEPS_OF_WATCHERS) != 0;
     g->names = sys.names && (one_in(g, 8) || g->only >> STEP_NAME & 1);
+    g->keys = sys.key_calls && (one_in(g, sys.keys ? 16 : 128) || g->only & STEPS_OF_KEYS);
     g->truncates = one_in(g, 10) || g->only >> STEP_TRUNCATE & 1;
     g->segments = sys.segments && (one_in(g, 12) || g->only & STEPS_OF_SHM);
     if (g->hugetlb)
@@ -31,6 +32,10 @@ void kinds_begin(struct generator *g)
 
 enum step_kind some_kind(struct generator *g)
 {
+    static const uint8_t keys[] = {
+        STEP_PKEY_ALLOC, STEP_PKEY_ALLOC, STEP_PKEY_ALLOC, STEP_PKEY_FREE,
+        STEP_PKEY_MPROTECT, STEP_PKEY_MPROTECT, STEP_PKEY_MPROTECT, STEP_PKEY_MPROTECT,
+    };
     static const uint8_t shm[] = { STEP_SHMAT, STEP_SHMAT, STEP_SHMDT };
     static const uint8_t watch[] = {
         STEP_REGISTER, STEP_REGISTER, STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_COPY, STEP_ZEROPAGE,
@@ -38,6 +43,8 @@ enum step_kind some_kind(struct generator *g)
     };
     if (!g->thp && one_in(g, 24))
         return one_in(g, 2) ? STEP_PROCESS_MADVISE : STEP_REMAP_FILE_PAGES;
+    if (g->keys && one_in(g, 6))
+        return (enum step_kind)PICK(g, keys);
     if (g->truncates && one_in(g, 20))
         return STEP_TRUNCATE;
     if (g->segments && one_in(g, 9))
@@ -177,6 +184,25 @@ static void make_remap_file_pages(struct generator *g, struct step *s)
     s->more = one_in(g, 2) ? hostile(g) >> 12 : hostile(g);
 }
 
+/* ---- protection keys ---- */
+
+static void make_key(struct generator *g, struct step *s)
+{
+    static const uint64_t odd[] = { (uint64_t)-1, (uint64_t)-2, 15, 16, 17, 1ull << 31, 1ull << 32, ~0ull };
+    s->more = one_in(g, 8) ? PICK(g, odd) : below(g, 6);
+    s->flags = 0;
+    if (s->kind == STEP_PKEY_ALLOC) {
+        s->flags = one_in(g, 40) ? 1u << below(g, 32) : 0;
+        s->more = one_in(g, 40) ? 4ull << below(g, 60) : 0;
+        return;
+    }
+    if (s->kind == STEP_PKEY_FREE)
+        return;
+    if (!one_in(g, 4))
+        some_piece(g, s);
+    s->prot = one_in(g, 6) ? MW_PROT_EXEC : some_prot(g);
+}
+
 /* ---- watchers ---- */
 
 static uint64_t some_mode(struct generator *g, enum step_kind kind)
@@ -310,6 +336,11 @@ void make_kind(struct generator *g, struct step *s)
         break;
     case STEP_REMAP_FILE_PAGES:
         make_remap_file_pages(g, s);
+        break;
+    case STEP_PKEY_ALLOC:
+    case STEP_PKEY_FREE:
+    case STEP_PKEY_MPROTECT:
+        make_key(g, s);
         break;
     case STEP_NAME:
         s->file = (int8_t)below(g, 8);

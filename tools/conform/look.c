@@ -570,6 +570,7 @@ void sys_probe(void)
     sys_probe_special();
     sys_probe_segments();
     sys_probe_vectors();
+    sys_probe_keys();
     sys.fork_ok = true;
     sys.exact = true;
 }

@@ -209,7 +209,7 @@ static void configure(struct mw_config *c)
     mw_config_init(c, &port);
     c->frames = frames;
     c->linux_version = model_version;
-    c->options = (sys.thp ? MW_OPT_THP : 0) | (sys.exec_only ? MW_OPT_EXEC_ONLY : 0) |
+    c->options = (sys.thp ? MW_OPT_THP : 0) | (sys.keys ? MW_OPT_PKEYS : sys.exec_only ? MW_OPT_EXEC_ONLY : 0) |
                  MW_OPT_DEFECTS;
     c->caps = sys.caps;
     c->overcommit = sys.overcommit;
@@ -265,6 +265,7 @@ bool model_open(void)
     if (mw_space_create(&config, &model.space) != 0)
         return false;
     mw_set_thp_disable(model.space, MW_THP_DISABLE);
+    model_begin_keys();
     return (!model_files_whole || fill_objects()) && import_own();
 }
 
@@ -410,6 +411,10 @@ static int64_t call_step(const struct step *s)
     case STEP_PROCESS_MADVISE:
     case STEP_REMAP_FILE_PAGES:
         return model_vector_step(s);
+    case STEP_PKEY_ALLOC:
+    case STEP_PKEY_FREE:
+    case STEP_PKEY_MPROTECT:
+        return model_key_step(s);
     default:
         return s->kind < STEP_REGISTER ? lock_step(s) : model_watch_step(s);
     }

@@ -9,7 +9,7 @@
 const char *const step_name[STEP_KINDS] = {
     "mmap", "munmap", "mprotect", "mremap", "brk", "mlock", "mlock2", "munlock", "mlockall",
     "munlockall", "madvise", "msync", "mincore", "mseal", "name", "ftruncate", "shmat", "shmdt",
-    "process_madvise", "remap_file_pages",
+    "process_madvise", "remap_file_pages", "pkey_alloc", "pkey_free", "pkey_mprotect",
     "uffd_register", "uffd_unregister", "uffd_copy", "uffd_zeropage", "uffd_continue", "uffd_poison",
     "uffd_move", "uffd_writeprotect", "store", "load", "copy_in", "copy_out",
     "setrlimit", "capabilities", "fill", "fork", "io_setup", "userfaultfd", "shm_remove", "watcher",
@@ -204,6 +204,16 @@ static void object_text(const struct step *s, char *buf, size_t size)
     case STEP_REMAP_FILE_PAGES:
         words(f, sizeof f, s->flags, map_words, "0");
         snprintf(buf, size, "%s(%s, %s, 0x%x, 0x%" PRIx64 ", %s)", name, a, l, s->prot, s->more, f);
+        break;
+    case STEP_PKEY_ALLOC:
+        snprintf(buf, size, "%s(0x%x, 0x%" PRIx64 ")", name, s->flags, s->more);
+        break;
+    case STEP_PKEY_FREE:
+        snprintf(buf, size, "%s(%d)", name, (int)s->more);
+        break;
+    case STEP_PKEY_MPROTECT:
+        words(f, sizeof f, s->prot, prot_words, "PROT_NONE");
+        snprintf(buf, size, "%s(%s, %s, %s, %d)", name, a, l, f, (int)s->more);
         break;
     case STEP_MOVE:
         snprintf(buf, size, "%s(%d, %s, from %s, %s, 0x%" PRIx64 ")", name, s->file, a, t, l, s->more);

@@ -308,6 +308,10 @@ static int64_t call_step(const struct step *s)
     case STEP_PROCESS_MADVISE:
     case STEP_REMAP_FILE_PAGES:
         return sys_vector_step(s);
+    case STEP_PKEY_ALLOC:
+    case STEP_PKEY_FREE:
+    case STEP_PKEY_MPROTECT:
+        return sys_key_step(s);
     default:
         return s->kind < STEP_REGISTER ? lock_step(s) : sys_watch_step(s);
     }
@@ -422,6 +426,7 @@ bool sys_wipe(void)
     }
     sys_forget_watchers();
     sys_remove_segments();
+    sys_free_keys();
     sys_allow_thp(false);
     sys_changed();
     return !sys_made_rings();

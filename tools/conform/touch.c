@@ -4,7 +4,6 @@
 
 #include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <string.h>
 
 static sigjmp_buf fault_exit;
@@ -40,6 +39,25 @@ void touch_catch(void)
     sigaction(SIGBUS, &sa, NULL);
 }
 
+static bool keyed;
+
+void touch_keeps_rights(bool keep) { keyed = keep; }
+
+static uint32_t rights;
+
+static void note_rights(void)
+{
+    uint32_t high;
+    if (keyed)
+        __asm__ volatile(".byte 0x0f, 0x01, 0xee" /* rdpkru */ : "=a"(rights), "=d"(high) : "c"(0));
+}
+
+static void give_rights(void)
+{
+    if (keyed)
+        __asm__ volatile(".byte 0x0f, 0x01, 0xef" /* wrpkru */ : : "a"(rights), "c"(0), "d"(0) : "memory");
+}
+
 #define RAW_ACCESS \
     __attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
 
@@ -62,10 +80,13 @@ enum met touch_load(uint64_t addr, uint32_t *value)
 {
     int how = sigsetjmp(fault_exit, 0);
     if (how == 0) {
+        note_rights();
         armed = true;
         *value = raw_load(addr);
     }
     armed = false;
+    if (how != 0)
+        give_rights();
     return (enum met)how;
 }
 
@@ -73,10 +94,13 @@ enum met touch_store(uint64_t addr, uint32_t value)
 {
     int how = sigsetjmp(fault_exit, 0);
     if (how == 0) {
+        note_rights();
         armed = true;
         raw_store(addr, value);
     }
     armed = false;
+    if (how != 0)
+        give_rights();
     return (enum met)how;
 }
 
@@ -84,9 +108,12 @@ enum met touch_call(uint64_t addr)
 {
     int how = sigsetjmp(fault_exit, 0);
     if (how == 0) {
+        note_rights();
         armed = true;
         raw_call(addr);
     }
     armed = false;
+    if (how != 0)
+        give_rights();
     return (enum met)how;
 }

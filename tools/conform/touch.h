@@ -3,9 +3,16 @@
 #ifndef MAPWRIGHT_TOUCH_H
 #define MAPWRIGHT_TOUCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum met { MET_OK, MET_MAPERR, MET_ACCERR, MET_BUS, MET_OTHER };
+
+/*
+ * A signal's handler begins with the rights of protection keys that a program
+ * begins with: a touch that has met one brings back those that were.
+ */
+void touch_keeps_rights(bool keep);
 
 /* Catches SIGSEGV and SIGBUS from now on. One that no touch has met ends the process, as ever. */
 void touch_catch(void);
