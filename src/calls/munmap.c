@@ -48,8 +48,11 @@ int unmap_cut_piece(struct mw_space *s, const struct mw_vma *v, struct mw_range 
                     struct mw_why *why)
 {
     int err = unmap_cuts(s, v, at.start, at.end, why);
+    bool starts = at.start > v->start && !unmap_cuts(s, v, at.start, v->end, NULL);
 
-    if (err && !unmap_cuts(s, v, at.start, v->end, NULL) && s->tree.count < s->cfg.max_map_count)
+    if (!err || s->tree.count + starts >= s->cfg.max_map_count) /* that says the change itself */
+        return 0;
+    if (starts)
         edit_split(s, at.start);
     return err;
 }

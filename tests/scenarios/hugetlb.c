@@ -213,6 +213,26 @@ SCENARIO(hugetlb_cuts)
     lay(w);
 }
 
+/* at the limit of mappings a cut that would be one too many is refused before one that can't be (HUGETLB-6) */
+SCENARIO(hugetlb_cuts_at_limit)
+{
+    huge(w);
+    huge_map(w, 1, 3, RW, PRIV);
+    anon(w, HUGE_PAGES(4), 2, RW);
+    fill_map_count(w, HUGE_PAGES(6));
+    for (int i = 0; i < 3; i++) {
+        protect(w, HUGE_PAGES(1) + 1, 1, RO);
+        protect(w, HUGE_PAGES(1), 1, RO);
+        protect(w, HUGE_PAGES(2), 1, RO);
+        advise(w, HUGE_PAGES(1) + 1, 512, MW_MADV_DONTDUMP);
+        seal(w, HUGE_PAGES(3) - 1, 1);
+        unmap(w, HUGE_PAGES(2) + 1, 1);
+        unmap(w, HUGE_PAGES(3) - 1, 513);
+        lay(w);
+        unmap(w, HUGE_PAGES(6) + 4 * i, 1);
+    }
+}
+
 /* mremap: sizes count in huge pages (MREMAP-16, MREMAP-17, I01 to I05) */
 SCENARIO(hugetlb_remap_sizes)
 {
