@@ -19,7 +19,7 @@ static int truncate(struct mw_object *o, uint64_t size)
         return -MW_EINVAL;
     if (o->level > 1 && (size & (page - 1)))
         return -MW_EINVAL;
-    if (size < o->size && /* (while it still tells which pages are its own) */
+    if ((size < o->size || o->level > 1) && /* (while it still tells which pages are its own) */
         !discard_beyond(o, (size + page - 1) & ~(page - 1)))
         return -MW_ENOMEM;
     object_resize(o, size);

@@ -394,7 +394,8 @@ void object_resize(struct mw_object *o, uint64_t size)
     last = min_u64(old, size) >> shift;
     if (size <= old || is_written(o)) /* what lies behind the end of a file never reaches it */
         clear_tail(o, object_peek(o, last), min_u64(old, size));
-    if (size < old && o->root && node_cut(o, o->root, o->height, last + (last << shift != size))) {
+    last = size >> shift;
+    if ((size < old || o->level > 1) && o->root && node_cut(o, o->root, o->height, last + (last << shift != size))) {
         o->root = NULL;
         o->height = 0;
     }
@@ -439,4 +440,23 @@ bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages)
         page_put(o, *slot);
         *slot = 0;
     }
+}
+
+bool object_clear(struct mw_object *o, uint64_t start, uint64_t end)
+{
+    const uint32_t shift = frame_shift(o->frames, o->level);
+    enum object_result found = OBJECT_OK;
+    frame_t n = 0;
+
+    if (start >= end)
+        return true;
+    if (o->ops && o->ops->read)
+        found = object_page(o, start >> shift, &n);
+    else
+        n = object_peek(o, start >> shift);
+    if (n) {
+        memset((unsigned char *)frame_ptr(o->frames, n) + (start & ((1ull << shift) - 1)), 0, (size_t)(end - start));
+        object_soil(o, start >> shift);
+    }
+    return found == OBJECT_OK || found == OBJECT_BEYOND;
 }

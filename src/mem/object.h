@@ -61,6 +61,9 @@ bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages);
  */
 bool object_empty(struct mw_object *o, uint64_t first, uint64_t pages);
 
+/* Makes bytes [start, end) of one page read zero. False: no memory for it. */
+bool object_clear(struct mw_object *o, uint64_t start, uint64_t end);
+
 /*
  * Makes the object `size` bytes long: pages that lie beyond it are given up,
  * and what is promised for them; the rest of the last one is zeros. Mappings are the caller's.

@@ -125,6 +125,12 @@ static void zap_all(struct mw_object *o, struct mw_range offsets)
         rmap_all(o, offsets, &(struct rmap){ zap_promised, NULL });
 }
 
+static void zap_marks(struct mw_space *s, const struct mw_vma *v, struct mw_range at, void *ctx)
+{
+    (void)v, (void)ctx;
+    zap(s, at.start, at.end, DROP_ANON);
+}
+
 bool discard_beyond(struct mw_object *o, uint64_t offset)
 {
     const struct mw_range gone = { offset, UINT64_MAX };
@@ -132,6 +138,8 @@ bool discard_beyond(struct mw_object *o, uint64_t offset)
     if (!own_all(o, gone, PMAP_ENDS))
         return false;
     zap_all(o, gone);
+    if (o->level > 1) /* no page is left to be protected */
+        rmap_all(o, gone, &(struct rmap){ zap_marks, NULL });
     return true;
 }
 
@@ -153,21 +161,36 @@ static void zap_files(struct mw_space *s, const struct mw_vma *v, struct mw_rang
     }
 }
 
+/* The pages wholly within [start, end). */
+static bool discard_whole(struct mw_object *o, struct mw_range gone, uint32_t shift)
+{
+    if (gone.start >= gone.end)
+        return true;
+    if (!own_all(o, gone, 0))
+        return false;
+    if (o->level > 1)
+        zap_all(o, gone);
+    else
+        rmap_all(o, gone, &(struct rmap){ zap_files, NULL });
+    return !o->frames || object_empty(o, gone.start >> shift, (gone.end - gone.start) >> shift);
+}
+
+/* Of a huge page that goes only in part. */
+static bool clear_part(struct mw_object *o, uint64_t start, uint64_t end)
+{
+    return o->level == 1 || !o->frames || object_clear(o, start, end);
+}
+
 bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range at)
 {
-    const uint64_t offset = v->offset + (at.start - v->start);
-    const struct mw_range gone = { offset, offset + (at.end - at.start) };
     const uint32_t shift = frame_shift_of(s->cfg.page_shift, vma_level(v));
+    const uint64_t page = 1ull << shift, start = v->offset + (at.start - v->start), end = start + (at.end - at.start);
+    const struct mw_range whole = { (start + page - 1) & ~(page - 1), end & ~(page - 1) };
 
     if (!s->pmap.frames)
         return true;
-    if (!own_all(v->object, gone, 0))
-        return false;
-    if (v->object->level > 1)
-        zap_all(v->object, gone);
-    else
-        rmap_all(v->object, gone, &(struct rmap){ zap_files, NULL });
-    return !v->object->frames || object_empty(v->object, gone.start >> shift, (gone.end - gone.start) >> shift);
+    return clear_part(v->object, start, min_u64(whole.start, end)) && clear_part(v->object, max_u64(whole.end, start), end) &&
+           discard_whole(v->object, whole, shift);
 }
 
 bool discard_behind_guards(struct mw_space *s, struct mw_range *at)

@@ -468,6 +468,27 @@ SCENARIO(madvise_remove_huge)
     pool(w);
 }
 
+/* the parts of huge pages at the ends of a range become zeros, in the file's own pages */
+SCENARIO(madvise_remove_huge_part)
+{
+    static const int64_t part[][2] = { { 1, 2 * 512 }, { 512, 3 }, { 511, 2 }, { 600, 10 }, { 0, 1 }, { 3 * 512 + 7, 1 } };
+    huge(w);
+    int f = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
+    do_mmap(w, at(0), 4 * HUGE_PAGE, RW, SHARED | FIXED, f, 0);
+    do_mmap(w, at(HUGE_PAGES(8)), 4 * HUGE_PAGE, RW, PRIV | FIXED, f, 0);
+    for (unsigned i = 0; i < sizeof part / sizeof part[0]; i++) {
+        for (int64_t page = 0; page < 3; page++)
+            touch(w, HUGE_PAGES(page), 1), touch(w, HUGE_PAGES(page) + 90, 4), touch(w, HUGE_PAGES(page) + 511, 1);
+        touch(w, HUGE_PAGES(9) + 1, 1);
+        advise(w, part[i][0], part[i][1], MW_MADV_REMOVE);
+        for (int64_t page = 0; page < 3; page++)
+            data(w, HUGE_PAGES(page), 3), data(w, HUGE_PAGES(page) + 90, 4), data(w, HUGE_PAGES(page) + 511, 1);
+        data(w, HUGE_PAGES(9), 2);
+        data(w, HUGE_PAGES(10), 1);
+        pool(w);
+    }
+}
+
 /* a child's copies too; it has none set aside */
 SCENARIO(madvise_remove_huge_forked)
 {

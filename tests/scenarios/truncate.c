@@ -199,6 +199,24 @@ SCENARIO(truncate_huge_private)
     pool(w);
 }
 
+/* a mapping that reaches beyond the end has pages set aside there, until the size is set: even the same (TRUNC-6) */
+SCENARIO(truncate_huge_beyond)
+{
+    huge(w);
+    int f = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
+    do_mmap(w, at(0), 6 * HUGE_PAGE, RO, SHARED | FIXED, f, 2 * HUGE_PAGE);
+    pool(w);
+    truncate_to(w, f, 5 * HUGE_PAGE);
+    pool(w);
+    truncate_to(w, f, 5 * HUGE_PAGE);
+    huge_data(w, 2, 2);
+    pool(w);
+    truncate_to(w, f, 7 * HUGE_PAGE);
+    pool(w);
+    do_munmap(w, at(0), 6 * HUGE_PAGE);
+    pool(w);
+}
+
 /* a parent's set-aside pages come back, a child's never were (TRUNC-6) */
 SCENARIO(truncate_huge_untouched)
 {

@@ -411,6 +411,34 @@ static void removed_far_apart(void **state)
     bench_close(&b);
 }
 
+static int read_ones(void *ctx, uint64_t index, void *page)
+{
+    (void)ctx, (void)index;
+    memset(page, 1, H);
+    return 0;
+}
+
+/* a part of a huge page that nobody has read in yet (ADVICE-9) */
+static void removed_part_is_read_in(void **state)
+{
+    (void)state;
+    static const struct mw_object_ops ones = { .read = read_ones };
+    struct huge_bench h;
+    struct mw_object *o;
+    huge_start(&h, 3, 2);
+    assert_int_equal(mw_object_create(&h.b.port, h.b.frames, &ones, NULL, 2 * H, MW_OBJ_HUGETLB, &o), 0);
+    struct mw_file f = { o, MW_FILE_READ | MW_FILE_WRITE };
+    assert_int_equal(mw_mmap(h.b.space, ht(0), 2 * H, RW_, MW_MAP_SHARED | MW_MAP_FIXED, &f, 0, NULL), ht(0));
+    assert_int_equal(mw_madvise(h.b.space, ht(0) + h.b.page, H, MW_MADV_REMOVE, NULL), 0);
+    assert_int_equal(peek(&h.b, ht(0)), 0x01010101);
+    assert_int_equal(peek(&h.b, ht(0) + h.b.page), 0);
+    assert_int_equal(peek(&h.b, ht(1) - 4), 0);
+    assert_int_equal(peek(&h.b, ht(1)), 0);
+    assert_int_equal(peek(&h.b, ht(1) + h.b.page), 0x01010101);
+    mw_object_put(o);
+    huge_end(&h);
+}
+
 /* ---- writing back -------------------------------------------------------------------- */
 
 enum { STORE_PAGES = 16 };
@@ -863,6 +891,7 @@ int main(void)
         cmocka_unit_test(removed_everywhere),
         cmocka_unit_test(removed_from_shared_tables),
         cmocka_unit_test(removed_far_apart),
+        cmocka_unit_test(removed_part_is_read_in),
         cmocka_unit_test(writes_back),
         cmocka_unit_test(writes_nothing),
         cmocka_unit_test(fails_to_write),
