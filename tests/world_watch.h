@@ -6,7 +6,7 @@
 #include "mapwright/watch.h"
 #include "world.h"
 
-enum { MAX_WATCHERS = 4, COPY_PAGES = 16 };
+enum { MAX_WATCHERS = 4, COPY_PAGES = 512 };
 
 enum watch_op {
     WATCH_OPEN, WATCH_CLOSE, WATCH_REGISTER, WATCH_UNREGISTER, WATCH_COPY, WATCH_ZEROPAGE,

@@ -164,6 +164,30 @@ static void fill(const struct resolve *r, frame_t frame, uint64_t at)
         memset(frame_ptr(r->s->pmap.frames, frame), 0, page);
 }
 
+/* Is no huge page to be had that is not set aside? */
+static bool lacks_huge(const struct resolve *r)
+{
+    bool lacks = is_huge(&r->v) && !frame_promise(r->s->pmap.frames, r->level, 1);
+
+    if (is_huge(&r->v) && !lacks)
+        frame_unpromise(r->s->pmap.frames, r->level, 1);
+    return lacks;
+}
+
+static int no_page(const struct resolve *r, uint64_t at)
+{
+    return refuse(r, lacks_huge(r) && space_has(r->s, ROW_WATCH_NO_HUGE_EXISTS) ? WHY_watch_no_huge : WHY_watch_no_page,
+                  at);
+}
+
+/* A huge page is looked for first. */
+static int beyond(const struct resolve *r, uint64_t at, bool shared)
+{
+    bool told_apart = shared && !is_huge(&r->v) && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART);
+
+    return told_apart || lacks_huge(r) ? no_page(r, at) : refuse(r, WHY_watch_beyond, at);
+}
+
 /* A page of the mapping's own. */
 static int copy_private(const struct resolve *r, uint64_t at)
 {
@@ -173,7 +197,7 @@ static int copy_private(const struct resolve *r, uint64_t at)
     int err;
 
     if (!own)
-        return refuse(r, WHY_watch_no_page, at);
+        return no_page(r, at);
     fill(r, own, at);
     err = enter(r, at, own, r->bits);
     if (err && promised)
@@ -191,7 +215,7 @@ static int copy_shared(const struct resolve *r, uint64_t at)
     if (object_peek(o, index_of(r, at)) || (o->ops && o->ops->read))
         return refuse(r, WHY_watch_exists, at);
     if (!o->frames || object_page(o, index_of(r, at), &frame) != OBJECT_OK)
-        return refuse(r, WHY_watch_no_page, at);
+        return no_page(r, at);
     fill(r, frame, at);
     frame_get(o->frames, frame);
     err = enter(r, at, frame, r->bits);
@@ -203,11 +227,10 @@ static int copy_shared(const struct resolve *r, uint64_t at)
 static int copy_page(const struct resolve *r, uint64_t at)
 {
     bool shared = r->v.flags & MW_VM_MAYSHARE;
-    bool endless = is_of_zero(r) && space_has(r->s, ROW_WATCH_COPY_FILLS_ZERO);
+    bool endless = (is_huge(&r->v) && !shared) || (is_of_zero(r) && space_has(r->s, ROW_WATCH_COPY_FILLS_ZERO));
 
     if (!endless && is_beyond(r, at))
-        return refuse(r, shared && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART) ? WHY_watch_no_page
-                                                                               : WHY_watch_beyond, at);
+        return beyond(r, at, shared);
     if (has_page(r, at))
         return refuse(r, WHY_watch_exists, at);
     return shared ? copy_shared(r, at) : copy_private(r, at);
@@ -233,12 +256,12 @@ static int zero_page(const struct resolve *r, uint64_t at)
 static int continue_page(const struct resolve *r, uint64_t at)
 {
     struct mw_object *o = r->v.object;
-    bool is_read = o->ops && o->ops->read;
+    bool is_read = o->ops && o->ops->read, past = !is_huge(&r->v) && is_beyond(r, at);
     frame_t frame = object_peek(o, index_of(r, at));
 
-    if (is_beyond(r, at) && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART))
+    if (past && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART))
         return refuse(r, WHY_watch_beyond, at);
-    if (is_beyond(r, at)) /* offsets are signed to Linux */
+    if (past) /* offsets are signed to Linux */
         return refuse(r, offset_of(r, at) > INT64_MAX ? WHY_watch_continue_far : WHY_watch_continue_beyond, at);
     if (!frame && (!is_read || object_page(o, index_of(r, at), &frame) != OBJECT_OK))
         return refuse(r, WHY_watch_no_content, at);
@@ -250,7 +273,7 @@ static int continue_page(const struct resolve *r, uint64_t at)
 
 static int poison_page(const struct resolve *r, uint64_t at)
 {
-    if (is_beyond(r, at))
+    if (!is_huge(&r->v) && is_beyond(r, at))
         return refuse(r, WHY_watch_beyond, at);
     if (pmap_find(&r->s->pmap, at, NULL))
         return refuse(r, WHY_watch_exists, at);
@@ -469,13 +492,16 @@ static int mark_absent(struct mw_space *s, const struct mw_vma *v, struct mw_ran
     return 0;
 }
 
-static int protect_one(struct mw_space *s, const struct mw_vma *v, struct mw_range at, bool protect,
+/* The part of `call`, the whole range, that lies in `v`. */
+static int protect_one(struct mw_space *s, const struct mw_vma *v, struct mw_range call, bool protect,
                        struct mw_why *why)
 {
+    const struct mw_range at = { max_u64(v->start, call.start), min_u64(v->end, call.end) };
+
     if (!(v->flags & MW_VM_UFFD_WP))
         return why_at(why, WHY_watch_unprotected, at.start, at.end);
-    if ((at.start | at.end) & (vma_page(s, v) - 1))
-        return why_at(why, WHY_watch_huge, at.start, at.end);
+    if ((call.start | call.end) & (vma_page(s, v) - 1))
+        return why_at(why, WHY_watch_huge, call.start, call.end);
     pmap_watch(&s->pmap, at.start, at.end, protect);
     space_flush(s, at.start, at.end);
     return protect ? mark_absent(s, v, at, why) : 0;
@@ -490,10 +516,7 @@ static int protect(struct mw_space *s, struct mw_range at, bool on, struct mw_wh
         return err;
     for (struct cursor c = tree_find(&s->tree, at.start); c.leaf && tree_at(c)->start < at.end;
          c = tree_next(c)) {
-        const struct mw_vma *v = tree_at(c);
-
-        err = protect_one(s, v, (struct mw_range){ max_u64(v->start, at.start), min_u64(v->end, at.end) },
-                          on, why);
+        err = protect_one(s, tree_at(c), at, on, why);
         if (err)
             return err;
         why_clear(why);

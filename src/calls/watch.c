@@ -5,6 +5,7 @@
  * A registration is a change of flags, mapping by mapping, so cuts and merges
  * are those of any such change. Rules WATCH-1..5 in SPEC.md.
  */
+#include "calls/unmap.h"
 #include "calls/walk.h"
 #include "space/watch.h"
 #include "vma/account.h"
@@ -193,8 +194,6 @@ static int check_unwatch(const struct mw_watcher *w, struct mw_range at, struct 
 
         if (!can_watch(w, v, v->flags & WATCH_MODES))
             return why_at(why, WHY_watch_kind, v->start, v->end);
-        if (vma_cuts_page(s, v, at.end))
-            return why_at(why, WHY_watch_huge, at.end, at.end);
         if (space_has(s, ROW_WATCH_STRICTER) && (v->flags & WATCH_OWN) && (v->flags & WATCH_OWN & ~WATCH_MODES) != w->id)
             return why_at(why, WHY_unwatch_other, v->start, v->end);
     }
@@ -211,7 +210,9 @@ static int unwatch_one(struct mw_space *s, const struct mw_vma *v, struct mw_ran
 
     if (!(v->flags & WATCH_OWN) || (whose && (v->flags & WATCH_OWN & ~WATCH_MODES) != whose))
         return 0;
-    err = set_flags(s, v, at, v->flags & ~WATCH_FLAGS, why);
+    err = unmap_cut_piece(s, v, at, why);
+    if (!err)
+        err = set_flags(s, v, at, v->flags & ~WATCH_FLAGS, why);
     if (!err && protects) {
         pmap_watch(&s->pmap, at.start, at.end, false);
         space_flush(s, at.start, at.end);

@@ -1308,6 +1308,84 @@ SCENARIO(watch_touches_readonly)
     }
 }
 
+/* beyond the end of a file of huge pages (WATCH-11, WATCH-13, WATCH-14); setting its size takes marks and poison away (WATCH-18) */
+SCENARIO(watch_huge_beyond)
+{
+    static const uint32_t type[] = { PRIV, SHARED };
+    huge(w);
+    int u = watcher(w, F_ALL_WP | MW_UFFD_FEATURE_POISON);
+    for (int i = 0; i < 2; i++) {
+        int m = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
+        do_mmap(w, at(0), 4 * HUGE_PAGE, RW, type[i] | FIXED, m, 0);
+        watch(w, u, 0, 4 * 512, MISSING | WP | MINOR);
+        truncate_to(w, m, HUGE_PAGE);
+        resolve(w, WATCH_CONTINUE, u, HUGE_PAGES(1), 512, 0);
+        resolve(w, WATCH_COPY, u, HUGE_PAGES(1), 512, 0);
+        meet(w, HUGE_PAGES(1), true);
+        resolve(w, WATCH_POISON, u, HUGE_PAGES(2), 512, 0);
+        resolve(w, WATCH_PROTECT, u, HUGE_PAGES(3), 512, PROTECT_ON);
+        meet(w, HUGE_PAGES(2), true);
+        pool(w);
+        truncate_to(w, m, 2 * HUGE_PAGE);
+        for (int64_t page = 1; page < 4; page++)
+            wps(w, HUGE_PAGES(page), 1);
+        truncate_to(w, m, 4 * HUGE_PAGE);
+        resolve(w, WATCH_COPY, u, HUGE_PAGES(1), 512, MW_UFFD_COPY_MODE_WP);
+        resolve(w, WATCH_POISON, u, HUGE_PAGES(2), 512, 0);
+        resolve(w, WATCH_POISON, u, HUGE_PAGES(3), 512, 0);
+        truncate_to(w, m, HUGE_PAGE);
+        for (int64_t page = 1; page < 4; page++)
+            wps(w, HUGE_PAGES(page), 1);
+        pool(w);
+    }
+}
+
+/* a page that can't be had is said to be there: a defect since 6.18 (WATCH-11) */
+SCENARIO(watch_huge_gone)
+{
+    huge(w);
+    int u = watcher(w, F_ALL_WP), m = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
+    huge_map(w, 0, 16, RW, SHARED);
+    huge_map(w, 20, 2, RW, PRIV | MW_MAP_NORESERVE);
+    huge_map(w, 24, 2, RW, SHARED | MW_MAP_NORESERVE);
+    do_mmap(w, at(HUGE_PAGES(28)), 4 * HUGE_PAGE, RW, SHARED | FIXED | MW_MAP_NORESERVE, m, 0);
+    truncate_to(w, m, 0);
+    for (int64_t i = 20; i <= 28; i += 4) {
+        watch(w, u, HUGE_PAGES(i), 1024, MISSING);
+        resolve(w, WATCH_COPY, u, HUGE_PAGES(i), 512, 0);
+    }
+    unmap(w, 0, HUGE_PAGES(16));
+    for (int64_t i = 20; i <= 28; i += 4)
+        resolve(w, WATCH_COPY, u, HUGE_PAGES(i), 512, 0);
+    pool(w);
+}
+
+/* what is asked of the whole range, and what of the part in a mapping (WATCH-2, WATCH-5, WATCH-15) */
+SCENARIO(watch_huge_part)
+{
+    huge(w);
+    int u = watcher(w, F_ALL_WP);
+    huge_map(w, 1, 3, RW, PRIV);
+    anon(w, HUGE_PAGES(1) - 2, 2, RW);
+    unwatch(w, u, HUGE_PAGES(1), 1);
+    unwatch(w, u, HUGE_PAGES(1) - 2, 3);
+    watch(w, u, HUGE_PAGES(1) - 2, 2 + 3 * 512, MISSING | WP);
+    resolve(w, WATCH_PROTECT, u, HUGE_PAGES(1) - 2, 2 + 512, PROTECT_ON);
+    wps(w, HUGE_PAGES(1) - 2, 2);
+    wps(w, HUGE_PAGES(1), 1);
+    resolve(w, WATCH_PROTECT, u, HUGE_PAGES(2), 2 * 512, PROTECT_ON);
+    wps(w, HUGE_PAGES(2), 1);
+    unwatch(w, u, HUGE_PAGES(1), 1);
+    unwatch(w, u, HUGE_PAGES(2), 513);
+    lay(w);
+    unwatch(w, u, HUGE_PAGES(1) - 2, 3);
+    lay(w);
+    flags_of(w, HUGE_PAGES(1) - 2);
+    flags_of(w, HUGE_PAGES(1));
+    unwatch(w, u, HUGE_PAGES(1) - 2, 2 + 3 * 512);
+    lay(w);
+}
+
 static void copied(struct world *w, uint64_t features, uint64_t mode)
 {
     int u = watcher(w, F_ALL_WP | F_SIGBUS | features), m = file_of(w, FILE_SHMEM, 30, RWF);

@@ -815,6 +815,7 @@ static void boundaries(void **state)
         { ROW_WATCH_CUT_MERGES, V(6, 12), 0 },
         { ROW_WATCH_COPY_FILLS_ZERO, V(6, 1), V(6, 12) },
         { ROW_WATCH_BEYOND_TOLD_APART, V(7, 2), 0 },
+        { ROW_WATCH_NO_HUGE_EXISTS, V(6, 18), 0 },
         { ROW_STACK_NOHUGEPAGE, V(6, 7), 0 },
         { ROW_READONLY_GIVES_BACK, V(6, 12), 0 },
         { ROW_MLOCK2, V(4, 4), 0 },
