@@ -48,10 +48,13 @@ int unmap_cut_piece(struct mw_space *s, const struct mw_vma *v, struct mw_range 
                     struct mw_why *why)
 {
     int err = unmap_cuts(s, v, at.start, at.end, why);
-    bool starts = at.start > v->start && !unmap_cuts(s, v, at.start, v->end, NULL);
+    bool starts;
 
-    if (!err || s->tree.count + starts >= s->cfg.max_map_count) /* that says the change itself */
+    if (!err)
         return 0;
+    starts = at.start > v->start && !unmap_cuts(s, v, at.start, v->end, NULL);
+    if (s->tree.count + starts >= s->cfg.max_map_count)
+        return 0; /* that, which comes first, says the change itself */
     if (starts)
         edit_split(s, at.start);
     return err;

@@ -164,19 +164,22 @@ static void fill(const struct resolve *r, frame_t frame, uint64_t at)
         memset(frame_ptr(r->s->pmap.frames, frame), 0, page);
 }
 
-/* Is no huge page to be had that is not set aside? */
-static bool lacks_huge(const struct resolve *r)
+/* Is no huge page to be had, neither one for this page of a file nor one that is not set aside? */
+static bool lacks_huge(const struct resolve *r, uint64_t at)
 {
-    bool lacks = is_huge(&r->v) && !frame_promise(r->s->pmap.frames, r->level, 1);
+    bool shared = r->v.flags & MW_VM_MAYSHARE;
 
-    if (is_huge(&r->v) && !lacks)
-        frame_unpromise(r->s->pmap.frames, r->level, 1);
-    return lacks;
+    if (!is_huge(&r->v) || (shared && object_is_promised(r->v.object, index_of(r, at))))
+        return false;
+    if (!frame_promise(r->s->pmap.frames, r->level, 1))
+        return true;
+    frame_unpromise(r->s->pmap.frames, r->level, 1);
+    return false;
 }
 
 static int no_page(const struct resolve *r, uint64_t at)
 {
-    return refuse(r, lacks_huge(r) && space_has(r->s, ROW_WATCH_NO_HUGE_EXISTS) ? WHY_watch_no_huge : WHY_watch_no_page,
+    return refuse(r, lacks_huge(r, at) && space_has(r->s, ROW_WATCH_NO_HUGE_EXISTS) ? WHY_watch_no_huge : WHY_watch_no_page,
                   at);
 }
 
@@ -185,7 +188,7 @@ static int beyond(const struct resolve *r, uint64_t at, bool shared)
 {
     bool told_apart = shared && !is_huge(&r->v) && space_has(r->s, ROW_WATCH_BEYOND_TOLD_APART);
 
-    return told_apart || lacks_huge(r) ? no_page(r, at) : refuse(r, WHY_watch_beyond, at);
+    return told_apart || lacks_huge(r, at) ? no_page(r, at) : refuse(r, WHY_watch_beyond, at);
 }
 
 /* A page of the mapping's own. */

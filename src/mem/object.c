@@ -166,7 +166,8 @@ static frame_t *index_slot(struct mw_object *o, uint64_t index)
     return &n->slot[index & (NODE_SLOTS - 1)].frame;
 }
 
-frame_t object_peek(const struct mw_object *o, uint64_t index)
+/* What the bottom slot of page `index` holds. */
+static frame_t index_look(const struct mw_object *o, uint64_t index)
 {
     const struct object_node *n = o->root;
 
@@ -174,10 +175,17 @@ frame_t object_peek(const struct mw_object *o, uint64_t index)
         return 0;
     for (uint32_t level = o->height; n && level > 1; level--)
         n = n->slot[(index >> ((level - 1) * NODE_BITS)) & (NODE_SLOTS - 1)].child;
-    if (!n || n->slot[index & (NODE_SLOTS - 1)].frame == PROMISED)
-        return 0;
-    return n->slot[index & (NODE_SLOTS - 1)].frame;
+    return n ? n->slot[index & (NODE_SLOTS - 1)].frame : 0;
 }
+
+frame_t object_peek(const struct mw_object *o, uint64_t index)
+{
+    frame_t n = index_look(o, index);
+
+    return n == PROMISED ? 0 : n;
+}
+
+bool object_is_promised(const struct mw_object *o, uint64_t index) { return index_look(o, index) == PROMISED; }
 
 /* ---- pages that are to be written back ------------------------------------------------ */
 
@@ -267,8 +275,16 @@ int object_write(struct mw_object *o, uint64_t first, uint64_t end)
     return err;
 }
 
+/* More huge pages than there are: none is noted, however many a guest asks for. */
+static bool exceeds_pool(const struct mw_object *o, uint64_t pages)
+{
+    return o->level > 1 && pages > o->frames->huge[o->level].total;
+}
+
 bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages)
 {
+    if (exceeds_pool(o, pages)) /* object_promise will refuse it */
+        return true;
     for (uint64_t i = 0; i < pages; i++)
         if (!index_slot(o, first + i))
             return false;
@@ -279,6 +295,8 @@ bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages)
 {
     uint64_t absent = 0;
 
+    if (exceeds_pool(o, pages))
+        return false;
     for (uint64_t i = 0; i < pages; i++) {
         frame_t *slot = index_slot(o, first + i);
 

@@ -54,6 +54,7 @@ bool object_prepare(struct mw_object *o, uint64_t first, uint64_t pages);
  * has changed.
  */
 bool object_promise(struct mw_object *o, uint64_t first, uint64_t pages);
+bool object_is_promised(const struct mw_object *o, uint64_t index);
 
 /*
  * Makes `pages` pages from `first` on read zero, for all who map them: gives

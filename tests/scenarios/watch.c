@@ -1354,6 +1354,9 @@ SCENARIO(watch_huge_gone)
         watch(w, u, HUGE_PAGES(i), 1024, MISSING);
         resolve(w, WATCH_COPY, u, HUGE_PAGES(i), 512, 0);
     }
+    unmap(w, 0, HUGE_PAGES(4));
+    do_mmap(w, at(0), 4 * HUGE_PAGE, RO, SHARED | FIXED, m, 0); /* the last ones, beyond the end */
+    resolve(w, WATCH_COPY, u, HUGE_PAGES(28), 512, 0);
     unmap(w, 0, HUGE_PAGES(16));
     for (int64_t i = 20; i <= 28; i += 4)
         resolve(w, WATCH_COPY, u, HUGE_PAGES(i), 512, 0);

@@ -411,6 +411,18 @@ static void removed_far_apart(void **state)
     bench_close(&b);
 }
 
+/* asking for more than there is takes no memory (HUGETLB-3) */
+static void huge_without_end(void **state)
+{
+    (void)state;
+    struct huge_bench h;
+    huge_start(&h, 2, 2);
+    const size_t before = h.b.allocations;
+    assert_int_equal(mw_mmap(h.b.space, 0, 1ull << 46, RW_, MW_MAP_SHARED, &h.f, 0, NULL), -MW_ENOMEM);
+    assert_true(h.b.allocations < before + 100);
+    huge_end(&h);
+}
+
 static int read_ones(void *ctx, uint64_t index, void *page)
 {
     (void)ctx, (void)index;
@@ -892,6 +904,7 @@ int main(void)
         cmocka_unit_test(removed_from_shared_tables),
         cmocka_unit_test(removed_far_apart),
         cmocka_unit_test(removed_part_is_read_in),
+        cmocka_unit_test(huge_without_end),
         cmocka_unit_test(writes_back),
         cmocka_unit_test(writes_nothing),
         cmocka_unit_test(fails_to_write),
