@@ -205,19 +205,17 @@ static int unwatch_one(struct mw_space *s, const struct mw_vma *v, struct mw_ran
                        struct mw_why *why)
 {
     uint64_t whose = *(const uint64_t *)ctx;
-    bool protects = v->flags & MW_VM_UFFD_WP;
+    uint64_t page = vma_page(s, v), whole = (at.end + page - 1) & ~(page - 1);
     int err;
 
     if (!(v->flags & WATCH_OWN) || (whose && (v->flags & WATCH_OWN & ~WATCH_MODES) != whose))
         return 0;
-    err = unmap_cut_piece(s, v, at, why);
-    if (!err)
-        err = set_flags(s, v, at, v->flags & ~WATCH_FLAGS, why);
-    if (!err && protects) {
-        pmap_watch(&s->pmap, at.start, at.end, false);
-        space_flush(s, at.start, at.end);
+    if (v->flags & MW_VM_UFFD_WP) { /* even if the cut is then refused */
+        pmap_watch(&s->pmap, at.start, whole, false);
+        space_flush(s, at.start, whole);
     }
-    return err;
+    err = unmap_cut_piece(s, v, at, why);
+    return err ? err : set_flags(s, v, at, v->flags & ~WATCH_FLAGS, why);
 }
 
 int64_t mw_watch_unregister(struct mw_watcher *w, uint64_t addr, uint64_t length, struct mw_why *why)

@@ -1363,6 +1363,20 @@ SCENARIO(watch_huge_gone)
     pool(w);
 }
 
+/* protection ends before the cut is refused (WATCH-5) */
+SCENARIO(watch_cut_at_limit)
+{
+    int u = watcher(w, F_ALL_WP);
+    anon(w, 0, 6, RW);
+    touch(w, 0, 6);
+    watch(w, u, 0, 6, WP);
+    resolve(w, WATCH_PROTECT, u, 0, 6, PROTECT_ON);
+    fill_map_count(w, 1000);
+    unwatch(w, u, 2, 2);
+    wps(w, 0, 6);
+    flags_of(w, 2);
+}
+
 /* what is asked of the whole range, and what of the part in a mapping (WATCH-2, WATCH-5, WATCH-15) */
 SCENARIO(watch_huge_part)
 {
@@ -1378,8 +1392,13 @@ SCENARIO(watch_huge_part)
     wps(w, HUGE_PAGES(1), 1);
     resolve(w, WATCH_PROTECT, u, HUGE_PAGES(2), 2 * 512, PROTECT_ON);
     wps(w, HUGE_PAGES(2), 1);
-    unwatch(w, u, HUGE_PAGES(1), 1);
     unwatch(w, u, HUGE_PAGES(2), 513);
+    wps(w, HUGE_PAGES(2), 1);
+    wps(w, HUGE_PAGES(3), 1);
+    lay(w);
+    resolve(w, WATCH_PROTECT, u, HUGE_PAGES(1), 512, PROTECT_ON);
+    unwatch(w, u, HUGE_PAGES(1), 1);
+    wps(w, HUGE_PAGES(1), 1);
     lay(w);
     unwatch(w, u, HUGE_PAGES(1) - 2, 3);
     lay(w);
