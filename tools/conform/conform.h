@@ -59,6 +59,7 @@ enum {
     FILE_NONE = -1,
     FILE_RW, FILE_SMALL, FILE_RO, FILE_WO, FILE_PIPE,
     FILE_ZERO, FILE_APPEND, FILE_NOEXEC, FILE_PROC, /* special.c; not everywhere */
+    FILE_POOL, /* of huge pages (huge.c); only in episodes that have some */
     FILES_TO_MAP,
     FILE_RING = FILES_TO_MAP, /* what io_setup makes; no file to open */
     FILES,
@@ -166,7 +167,7 @@ bool sys_has_file(int which); /* after sys_enter */
 
 /* Adds huge pages to the system's pool (sys.huge_pages), until this process ends. */
 void sys_take_huge(uint64_t pages);
-void sys_enter_huge(void);          /* an episode has the pool to itself, */
+void sys_enter_huge(void);          /* an episode has the pool to itself, and a file of its pages, */
 void sys_leave_huge(void);          /*   until it ends */
 bool sys_huge_pool(struct mw_huge_stats *out); /* of all the system */
 
@@ -212,6 +213,7 @@ struct model {
     struct mw_watcher *watcher[WATCHERS];
     bool thp; /* transparent huge pages may come */
     bool guarded; /* guards were installed */
+    bool lazy; /* some memory may be dropped when it is short, or when PAGEOUT asks */
     uint64_t content[FILES]; /* bytes of each file that no ftruncate has taken */
     uint32_t copied;
     uint32_t core, core_known; /* what the last mincore said; pages that it may be asked of */
@@ -244,6 +246,7 @@ bool model_not_modelled(int64_t result); /* the last step: the engine can't tell
 void model_note_advice(uint64_t advice, uint64_t addr, uint64_t len); /* it is about to be given */
 uint64_t model_entry(uint64_t addr); /* of the page tables, of level 2; 0: none */
 bool model_has_objects(uint64_t addr, uint64_t end); /* something there is not private anonymous */
+bool model_has_small_objects(uint64_t addr, uint64_t end); /* nor of huge pages */
 
 /* ---- kinds of steps with a file each, both sides: objects.c, vectors.c, keys.c, watch.c, thp.c ---- */
 
@@ -338,6 +341,7 @@ struct generator {
     bool hugetlb; /* some calls are about huge pages */
     bool far_away, locks, limits, hostile, fills, huge, unprivileged, seals, forks, watches;
     bool truncates, segments, names, thp, keys;
+    bool ages; /* with PAGEOUT, and no memory that it would drop */
     int watchers; /* open, or still to be opened */
     int rings;         /* still to be made */
     uint64_t ring;     /* where the last one is */

@@ -157,7 +157,6 @@ static const struct {
     { "watch_features", "none is asked for that is not there: tests/scenarios" },
     { "watch_call", "before Linux 6.8" },
     { "watch_waits", "watchers have SIGBUS here: tests/scenarios" },
-    { "watch_huge", "no huge pages are watched here: tests/scenarios" },
     { "watch_no_page", "the machine's memory runs out" },
     { "watch_move_shared", "no watcher is left after a fork: tests/scenarios" },
     { "advice_offset", "once in millions of calls: tests/unit" },
@@ -167,7 +166,7 @@ static const struct {
 /* These need a pool of huge pages. */
 static const char *const of_huge_pages[] = { "huge_split", "huge_pool", "hugetlb_size",
                                              "hugetlb_offset", "mremap_huge_align",
-                                             "mremap_huge_grow", "remapf_huge" };
+                                             "mremap_huge_grow", "remapf_huge", "watch_huge", "watch_no_huge" };
 
 static const char *never_met(const char *reason)
 {

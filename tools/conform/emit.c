@@ -82,7 +82,7 @@ static void put_length(uint64_t n)
 
 static const char *const file_variable[FILES_TO_MAP] = {
     "file", "small_file", "read_only_file", "write_only_file", "a_pipe", "dev_zero",
-    "append_file", "noexec_file", "proc_file",
+    "append_file", "noexec_file", "proc_file", "huge_file",
 };
 
 static void put_mmap(int i, const struct step *s)

@@ -53,23 +53,19 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->locks = one_in(g, 4);
     g->unprivileged = g->unprivileged || (g->limits && g->locks && one_in(g, 2));
     g->huge = one_in(g, 4);
+    g->ages = one_in(g, 2);
     g->seals = sys.seal && (one_in(g, 48) || only >> STEP_MSEAL & 1);
     g->forks = sys.fork_ok && one_in(g, 16);
     g->watches = sys.watch && one_in(g, 12);
     g->rings = sys.ring_bytes && !g->forks && one_in(g, 64) ? 2 + (int)below(g, 2) : 0;
-    g->hugetlb = sys.huge_pages > 0 && episode % 96 == 11; /* clearing them takes its time */
-    kinds_begin(g);
-    if (g->hugetlb) {
+    g->fills = episode % 10000 == 7 && sys.look == LOOK_QUERY && sys.max_map_count <= 70000;
+    g->hugetlb = sys.huge_pages > 0 && (episode % 96 == 11 || (g->fills && one_in(g, 2))); /* clearing them takes its time */
+    if (g->hugetlb)
         g->forks = sys.fork_ok && episode % 192 == 11;
-        g->rings = 0;
-    }
-    g->fills = episode % 10000 == 7 && sys.look == LOOK_QUERY &&
-               sys.max_map_count <= 70000;
+    kinds_begin(g);
     if (g->fills) { /* it takes as long as a hundred others: it should tell much */
         g->n = MAX_STEPS;
         g->seals = sys.seal;
-        g->watchers = sys.watch;
-        g->watches = g->thp = false;
     }
     for (int i = 0; i < 32; i++)
         remember(g, ARENA + below(g, WINDOW) * PAGE);
@@ -299,35 +295,43 @@ static bool is_bearable(const struct step *s)
 #define MOST_PRESENT 16u /* pages made present, or guarded, at once */
 #define MOST_WALKED (3 * HUGE)
 
-static bool has_huge_or_ring(uint64_t addr, uint64_t end)
+static bool has_ring(uint64_t addr, uint64_t end)
 {
     struct mw_vma v;
     for (uint64_t a = addr; model_next_vma(a, &v) && v.start < end; a = v.end)
-        if (v.flags & MW_VM_HUGETLB || model_is_opaque(v.start))
+        if (model_is_opaque(v.start))
             return true;
     return false;
 }
 
+/* Of huge pages there are few, however much is asked for. */
+static uint64_t most_present(uint64_t addr)
+{
+    struct mw_vma v;
+    return model_next_vma(addr, &v) && v.start <= addr && v.flags & MW_VM_HUGETLB ? MOST_WALKED : MOST_PRESENT * PAGE;
+}
+
 /*
- * PAGEOUT may drop what FREE and droppable memory have left to be dropped;
- * HWPOISON and its like spoil the machine's pages. REMOVE is the file's own
- * matter, and these do as they like.
+ * PAGEOUT may drop what FREE and droppable memory have left to be dropped, and
+ * pages of objects that nobody has written, and splits huge pages; HWPOISON and its like spoil the machine's pages. REMOVE is
+ * the file's own matter, and these do as they like.
  */
 static bool advice_is_safe(uint64_t advice, uint64_t addr, uint64_t end)
 {
     switch ((uint32_t)advice) {
     case MW_MADV_PAGEOUT:
+        return !model.lazy && !model.thp && !model_has_small_objects(addr, end);
     case MW_MADV_HWPOISON:
     case MW_MADV_SOFT_OFFLINE:
         return false;
     case MW_MADV_COLLAPSE: /* of objects it is not modelled, and then what lies before has been done */
         return !model_has_objects(addr, end);
     case MW_MADV_REMOVE:
-        return !has_huge_or_ring(addr, end);
+        return !has_ring(addr, end);
     case MW_MADV_POPULATE_READ:
     case MW_MADV_POPULATE_WRITE:
     case MW_MADV_GUARD_INSTALL:
-        return end - addr <= MOST_PRESENT * PAGE && !has_huge_or_ring(addr, end);
+        return end - addr <= most_present(addr) && !has_ring(addr, end);
     default:
         return true;
     }
@@ -344,9 +348,9 @@ static bool walks_safely(const struct step *s)
     if (len > MOST_WALKED || !harmless(page, len) || sys_precious(page, len))
         return false;
     if (s->kind == STEP_MLOCK || s->kind == STEP_MLOCK2)
-        return len <= MOST_PRESENT * PAGE;
+        return len <= most_present(page);
     if (s->kind == STEP_MSYNC) /* rings can't be written back: EINVAL, their file's own word */
-        return !(s->flags & MW_MS_SYNC) || !has_huge_or_ring(page, page + len);
+        return !(s->flags & MW_MS_SYNC) || !has_ring(page, page + len);
     return s->kind != STEP_MADVISE || advice_is_safe(s->more, page, page + len);
 }
 
@@ -456,7 +460,7 @@ static uint32_t mmap_flags(struct generator *g)
     };
     uint32_t flags = one_in(g, 5) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
     if (one_in(g, 40))
-        flags = one_in(g, 2) ? MW_MAP_SHARED_VALIDATE : MW_MAP_DROPPABLE;
+        flags = g->ages || one_in(g, 2) ? MW_MAP_SHARED_VALIDATE : MW_MAP_DROPPABLE;
     flags |= one_in(g, 10) ? 0 : MW_MAP_FIXED;
     while (one_in(g, 6))
         flags |= odd[below(g, sizeof odd / sizeof odd[0])];
@@ -474,7 +478,7 @@ static uint32_t mmap_flags(struct generator *g)
 /* Files with rules of their own. */
 static void special_file(struct generator *g, struct step *s)
 {
-    s->file = (int8_t)(FILE_ZERO + below(g, FILES_TO_MAP - FILE_ZERO));
+    s->file = (int8_t)(FILE_ZERO + below(g, FILE_POOL - FILE_ZERO));
     if (s->file == FILE_PROC && s->more >= 1u << 30)
         s->more = 0; /* where a file of /proc ends is its file system's own matter */
     if (s->file == FILE_ZERO && rounded(s->len) > 1u << 26)
@@ -646,6 +650,8 @@ uint64_t some_advice(struct generator *g)
         MW_MADV_GUARD_INSTALL, MW_MADV_GUARD_REMOVE, MW_MADV_GUARD_REMOVE, MW_MADV_COLLAPSE,
     };
     uint64_t advice = table[below(g, sizeof table)];
+    if (g->ages && advice == MW_MADV_FREE)
+        advice = MW_MADV_PAGEOUT;
     if (g->hostile && one_in(g, 60))
         advice = 26 + below(g, 70); /* up to where those for faults of memory begin */
     return g->hostile && one_in(g, 60) ? advice | (1 + below(g, 7)) << 32 : advice;
@@ -727,85 +733,6 @@ static void make_call(struct generator *g, struct step *s)
         make_lock(g, s);
     if (g->filled && !g->only && one_in(g, 8))
         make_hole(g, s);
-}
-
-/* ---- huge pages ---- */
-
-#define HUGE_WINDOW 12u
-
-static uint64_t huge_at(struct generator *g)
-{
-    uint64_t a = ARENA + below(g, HUGE_WINDOW) * HUGE;
-    struct mw_vma v;
-    if (one_in(g, 2) && model_next_vma(a, &v) && v.flags & MW_VM_HUGETLB)
-        a = one_in(g, 3) ? v.end : v.start;
-    if (one_in(g, 12))
-        a += (below(g, 5) - 2) * PAGE;
-    return g->hostile && one_in(g, 60) ? some_addr(g) : a;
-}
-
-static uint64_t huge_len(struct generator *g)
-{
-    uint64_t len = (1 + below(g, 4)) * HUGE;
-    if (one_in(g, 6))
-        len += (below(g, 7) - 3) * PAGE;
-    if (one_in(g, 16))
-        len = (1 + below(g, 10)) * HUGE;
-    if (one_in(g, 20))
-        len = below(g, 3) * PAGE;
-    return g->hostile && one_in(g, 60) ? hostile(g) : len;
-}
-
-static void huge_mmap(struct generator *g, struct step *s)
-{
-    static const uint32_t odd[] = {
-        MW_MAP_POPULATE, MW_MAP_STACK, MW_MAP_GROWSDOWN, MW_MAP_FIXED_NOREPLACE, MW_MAP_SYNC,
-        MW_MAP_NONBLOCK, MW_MAP_POPULATE, 21u << 26, 22u << 26, 12u << 26,
-    };
-    s->flags = one_in(g, 3) ? MW_MAP_SHARED : MW_MAP_PRIVATE;
-    if (one_in(g, 20))
-        s->flags = (uint32_t)below(g, 10);
-    s->flags |= MW_MAP_HUGETLB | MW_MAP_ANONYMOUS | (one_in(g, 6) ? 0 : MW_MAP_FIXED);
-    s->flags |= one_in(g, 4) ? MW_MAP_NORESERVE : 0;
-    if (one_in(g, 4))
-        s->flags |= odd[below(g, sizeof odd / sizeof odd[0])];
-    if (g->locks && one_in(g, 4))
-        s->flags |= MW_MAP_LOCKED;
-    s->prot = one_in(g, 3) ? some_prot(g) : MW_PROT_READ | MW_PROT_WRITE;
-    s->more = one_in(g, 8) ? below(g, 4) * HUGE : one_in(g, 16) ? below(g, 4) * PAGE : 0;
-    if (!(s->flags & MW_MAP_FIXED) && one_in(g, 2))
-        s->addr = 0;
-}
-
-static void huge_access(struct generator *g, struct step *s)
-{
-    s->kind = one_in(g, 4) ? STEP_LOAD : STEP_STORE;
-    s->addr = (huge_at(g) & ~(PAGE - 1)) + (one_in(g, 3) ? below(g, HUGE / PAGE) * PAGE : 0);
-    s->to = ++g->value + 1000;
-}
-
-static void make_huge(struct generator *g, struct step *s)
-{
-    static const uint8_t how[] = { 0, 0, 1, 1, 3, 3, 3, 3, 5, 7 };
-    uint64_t dice = below(g, 16);
-    s->addr = huge_at(g);
-    s->len = huge_len(g);
-    if (dice < 4) {
-        s->kind = STEP_MMAP;
-        huge_mmap(g, s);
-    } else if (dice < 6) {
-        s->kind = STEP_MUNMAP;
-    } else if (dice < 8) {
-        s->kind = STEP_MPROTECT;
-        s->prot = some_prot(g);
-    } else if (dice < 12) {
-        s->kind = STEP_MREMAP;
-        s->flags = how[below(g, sizeof how)];
-        s->more = one_in(g, 2) ? s->len : huge_len(g);
-        s->to = huge_at(g);
-    } else {
-        huge_access(g, s);
-    }
 }
 
 /* ---- the other steps ---- */

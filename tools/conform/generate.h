@@ -24,5 +24,7 @@ enum step_kind some_kind(struct generator *g); /* STEP_KINDS: none now */
 void make_kind(struct generator *g, struct step *s);
 bool make_frame(struct generator *g, int i, struct step *s); /* false: nothing of that */
 void make_thp(struct generator *g, struct step *s);
+void make_huge(struct generator *g, struct step *s);
+uint64_t some_mode(struct generator *g, enum step_kind kind); /* of a watcher's call */
 
 #endif

@@ -16,14 +16,14 @@ void kinds_begin(struct generator *g)
     g->keys = sys.key_calls && (one_in(g, sys.keys ? 16 : 128) || g->only & STEPS_OF_KEYS);
     g->truncates = one_in(g, 10) || g->only >> STEP_TRUNCATE & 1;
     g->segments = sys.segments && (one_in(g, 12) || g->only & STEPS_OF_SHM);
-    if (g->hugetlb)
-        return;
-    g->watchers = sys.watch && (one_in(g, 24) || any_watchers) ? 1 + (int)below(g, WATCHERS) : 0;
+    g->thp = sys.thp_mode != MW_THP_NEVER && (g->episode % 96 == 47 || (g->fills && one_in(g, 4)));
+    g->watchers = sys.watch && (one_in(g, g->hugetlb || g->thp ? 3 : 24) || any_watchers) ? 1 + (int)below(g, WATCHERS) : 0;
+    if (g->fills)
+        g->watchers = sys.watch && one_in(g, 2), g->watches = sys.watch;
     if (g->watchers > 0)
         g->watches = false;
     if (g->watchers > 0 && !any_watchers)
         g->locks = g->locks && one_in(g, 4);
-    g->thp = sys.thp_mode != MW_THP_NEVER && g->watchers == 0 && g->episode % 96 == 47;
     if (g->thp) /* lengths and places that few huge pages hold */
         g->far_away = g->hostile = g->limits = g->locks = g->watches = false;
 }
@@ -205,7 +205,7 @@ static void make_key(struct generator *g, struct step *s)
 
 /* ---- watchers ---- */
 
-static uint64_t some_mode(struct generator *g, enum step_kind kind)
+uint64_t some_mode(struct generator *g, enum step_kind kind)
 {
     if (g->hostile && one_in(g, 50))
         return hostile(g);
@@ -361,6 +361,7 @@ static uint64_t some_features(struct generator *g)
 
 bool make_frame(struct generator *g, int i, struct step *s)
 {
+    bool opens;
     if (g->thp && i == 0) {
         s->kind = STEP_THP;
         return true;
@@ -370,10 +371,11 @@ bool make_frame(struct generator *g, int i, struct step *s)
         s->file = (int8_t)below(g, SEGMENTS);
         return true;
     }
-    if (i >= g->watchers && (i < g->n - g->watchers || g->forked))
+    opens = i - g->thp < g->watchers;
+    if (!opens && (i < g->n - g->watchers || g->forked))
         return false;
-    s->kind = i < g->watchers ? STEP_WATCHER : STEP_UNWATCHER;
-    s->file = (int8_t)(i < g->watchers ? i : g->n - 1 - i);
-    s->more = i < g->watchers ? some_features(g) : 0;
+    s->kind = opens ? STEP_WATCHER : STEP_UNWATCHER;
+    s->file = (int8_t)(opens ? i - g->thp : g->n - 1 - i);
+    s->more = opens ? some_features(g) : 0;
     return true;
 }

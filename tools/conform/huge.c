@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +63,17 @@ static void interrupted(int signal)
     raise(signal);
 }
 
+/* Each episode's own: its pages are the pool's until it is closed. */
+static void open_file(void)
+{
+    struct stat st;
+    int fd = (int)syscall(SYS_memfd_create, "mapwright-conform", MFD_CLOEXEC | MFD_HUGETLB | 21u << 26);
+    if (fd < 0 || ftruncate(fd, (off_t)file_bytes(FILE_POOL)) != 0 || fstat(fd, &st) != 0)
+        return;
+    sys_files.fd[FILE_POOL] = sys_files.writable[FILE_POOL] = fd;
+    sys_files.inode[FILE_POOL] = st.st_ino;
+}
+
 /*
  * Waits until no other worker is at the pool, which then is as it was taken:
  * Linux loses a promise at times, so that pages are added again.
@@ -72,6 +84,7 @@ void sys_enter_huge(void)
     if (entry_lock < 0)
         entry_lock = open(POOL "free_hugepages", O_RDONLY | O_CLOEXEC);
     flock(entry_lock, LOCK_EX);
+    open_file();
     if (sys_huge_pool(&now) && now.free - now.promised != sys.huge_pages)
         set_pool(number_of(POOL "nr_hugepages") + (int64_t)sys.huge_pages -
                  (int64_t)(now.free - now.promised));
@@ -79,6 +92,9 @@ void sys_enter_huge(void)
 
 void sys_leave_huge(void)
 {
+    close(sys_files.fd[FILE_POOL]);
+    sys_files.fd[FILE_POOL] = sys_files.writable[FILE_POOL] = -1;
+    sys_files.inode[FILE_POOL] = 0;
     flock(entry_lock, LOCK_UN);
 }
 

@@ -95,7 +95,7 @@ static int file_of_inode(uint64_t inode, uint64_t device, bool named, bool share
     if (inode == 0 && !named)
         return shared ? AREA_SHARED_ANONYMOUS : AREA_ANONYMOUS;
     if (device == sys.huge_device && device != 0)
-        return FILE_HUGE;
+        return inode == sys_files.inode[FILE_POOL] ? FILE_POOL : FILE_HUGE;
     for (int i = 0; i < ALL_FILES; i++)
         if (sys_files.inode[i] != 0 && sys_files.inode[i] == inode &&
             (sys_files.device[i] == 0 || sys_files.device[i] == device))

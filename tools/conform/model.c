@@ -120,6 +120,7 @@ static const uint32_t object_flags[ALL_FILES] = {
     [FILE_WO] = MW_OBJ_SHMEM, [FILE_APPEND] = MW_OBJ_SHMEM, [FILE_NOEXEC] = MW_OBJ_SHMEM,
     [FILE_SEGMENT] = MW_OBJ_SHM, [FILE_SEGMENT + 1] = MW_OBJ_SHM,
     [FILE_ZERO] = MW_OBJ_ANON | MW_OBJ_OWN_PLACE | MW_OBJ_THP_PLACE,
+    [FILE_POOL] = MW_OBJ_HUGETLB,
     [FILE_RING] = MW_OBJ_DONTEXPAND | MW_OBJ_AIO,
     [FILE_URING] = MW_OBJ_OWN_PLACE | MW_OBJ_DONTEXPAND | MW_OBJ_NO_ADDRESS,
     [FILE_PERF] = MW_OBJ_DONTEXPAND | MW_OBJ_UNCUT,
@@ -129,7 +130,7 @@ static const uint32_t object_flags[ALL_FILES] = {
 /* Those that are read in page by page; watchers see which pages a file has, so for them all are there. */
 static const struct mw_object_ops *ops_of(int which)
 {
-    return which < FILES && !model_files_whole ? &file_ops : NULL;
+    return which < FILES && which != FILE_POOL && !model_files_whole ? &file_ops : NULL;
 }
 
 static bool open_objects(void)
@@ -144,6 +145,7 @@ static bool open_objects(void)
         [FILE_APPEND] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_APPEND,
         [FILE_NOEXEC] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
         [FILE_PROC] = MW_FILE_READ | MW_FILE_NOMMAP | MW_FILE_NOEXEC,
+        [FILE_POOL] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_RING] = MW_FILE_READ | MW_FILE_WRITE | MW_FILE_NOEXEC,
         [FILE_URING] = MW_FILE_READ | MW_FILE_WRITE, [FILE_PERF] = MW_FILE_READ | MW_FILE_WRITE,
         [FILE_VDSO] = MW_FILE_READ | MW_FILE_WRITE,
@@ -394,6 +396,7 @@ static int64_t call_step(const struct step *s)
     case STEP_MMAP:
         if (s->file == FILE_ZERO && s->flags & MW_MAP_SHARED && !(s->flags & MW_MAP_ANONYMOUS))
             return map_shared_zero(s);
+        model.lazy = model.lazy || (s->flags & 15u) == MW_MAP_DROPPABLE;
         return mw_mmap(space, s->addr, s->len, s->prot, s->flags,
                        s->file == FILE_NONE ? NULL : &model.file[s->file], s->more, &model.why);
     case STEP_MUNMAP:
@@ -463,6 +466,7 @@ void model_note_advice(uint64_t advice, uint64_t addr, uint64_t len)
     if ((uint32_t)advice == MW_MADV_REMOVE)
         note_dirty(addr, len);
     model.guarded = model.guarded || (uint32_t)advice == MW_MADV_GUARD_INSTALL;
+    model.lazy = model.lazy || (uint32_t)advice == MW_MADV_FREE;
 }
 
 static int64_t copy_step(const struct step *s)
@@ -648,13 +652,23 @@ uint64_t model_entry(uint64_t addr)
     return entry_at(addr, 21);
 }
 
-bool model_has_objects(uint64_t addr, uint64_t end)
+static bool has_objects(uint64_t addr, uint64_t end, uint64_t but)
 {
     struct mw_vma v;
     for (uint64_t a = addr; model_next_vma(a, &v) && v.start < end; a = v.end)
-        if (v.object != NULL)
+        if (v.object != NULL && !(v.flags & but))
             return true;
     return false;
+}
+
+bool model_has_objects(uint64_t addr, uint64_t end)
+{
+    return has_objects(addr, end, 0);
+}
+
+bool model_has_small_objects(uint64_t addr, uint64_t end)
+{
+    return has_objects(addr, end, MW_VM_HUGETLB);
 }
 
 bool model_next_vma(uint64_t addr, struct mw_vma *out)
@@ -670,7 +684,7 @@ bool model_next(uint64_t addr, struct seen *out)
     out->start = v.start;
     out->end = v.end;
     out->prot = (uint32_t)(v.flags & 7u) | (v.flags & MW_VM_MAYSHARE ? 8u : 0);
-    out->file = v.flags & MW_VM_HUGETLB ? FILE_HUGE : file_of_object(v.object);
+    out->file = v.flags & MW_VM_HUGETLB && v.object != model.file[FILE_POOL].object ? FILE_HUGE : file_of_object(v.object);
     out->offset = v.object ? v.offset : 0;
     return true;
 }

@@ -17,7 +17,7 @@ const char *const step_name[STEP_KINDS] = {
 };
 const char *const file_name[ALL_FILES] = {
     "file", "small_file", "read_only_file", "write_only_file", "pipe", "dev_zero", "append_file",
-    "noexec_file", "proc_file", "ring", "huge", "uring", "perf", "vdso", "shm", "segment_0", "segment_1",
+    "noexec_file", "proc_file", "huge_file", "ring", "huge", "uring", "perf", "vdso", "shm", "segment_0", "segment_1",
 };
 const char *const met_name[MET_OTHER + 1] = {
     "ok", "SIGSEGV (not mapped)", "SIGSEGV (not permitted)", "SIGBUS", "another signal",

@@ -35,7 +35,7 @@ extern struct system_files sys_files;
 /* The size of a file, and what its pages and the copies hold. */
 static inline uint64_t file_bytes(int which)
 {
-    return which == FILE_SMALL ? 5 * PAGE + 100 : FILE_PAGES * PAGE;
+    return which == FILE_SMALL ? 5 * PAGE + 100 : which == FILE_POOL ? 4 * HUGE : FILE_PAGES * PAGE;
 }
 
 static inline unsigned char copy_pattern(uint32_t i)

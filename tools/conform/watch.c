@@ -34,11 +34,13 @@ struct range_arg {
 #define IOC_CONTINUE _IOWR(0xaa, 7, struct range_arg)
 #define IOC_POISON _IOWR(0xaa, 8, struct range_arg)
 
-static _Alignas(4096) unsigned char copied[COPY_PAGES * PAGE]; /* what UFFDIO_COPY brings */
+static _Alignas(4096) unsigned char copied[2 * HUGE]; /* what UFFDIO_COPY brings */
 
+/* All are there: for a page that is not, Linux takes a huge page more for a while. */
 static void fill_copied(void)
 {
-    for (uint32_t i = 0; i < COPY_PAGES; i++)
+    uint32_t pages = model_huge_pages > 0 ? sizeof copied / PAGE : COPY_PAGES;
+    for (uint32_t i = 0; i < pages; i++)
         memcpy(copied + i * PAGE, &(uint32_t){ 500 + i }, sizeof i);
 }
 
@@ -212,7 +214,7 @@ static bool bears_watchers(const struct step *s)
     if (s->kind == STEP_MADVISE && (uint32_t)s->more == MW_MADV_GUARD_INSTALL && model_version >= MW_LINUX(7, 2))
         return false; /* there they don't give way to pages (CAVEATS.md) */
     return !makes_present_by_reading(s) ||
-           !model_has_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
+           !model_has_small_objects(s->addr & ~(PAGE - 1), s->addr + (s->len > 0 ? s->len : 1));
 }
 
 /* Before 6.12 a call that is refused before it comes to the pages does not touch (CAVEATS.md). */
@@ -223,6 +225,18 @@ static bool touches_unwatched(const struct step *s)
            model_next_vma(s->addr, &v) && v.start <= s->addr &&
            (!(v.flags & MW_VM_UFFD) || s->len > v.end - s->addr ||
             (s->more & MW_UFFD_COPY_MODE_WP && !(v.flags & MW_VM_UFFD_WP)) || s->kind == STEP_CONTINUE);
+}
+
+/* Linux never ends a write to a huge page that is protected, and watched otherwise by then (CAVEATS.md). */
+static bool unwatches_huge(const struct step *s)
+{
+    struct mw_vma v;
+    if (s->kind != STEP_REGISTER || s->more & MW_UFFD_MODE_WP)
+        return false;
+    for (uint64_t a = s->addr; model_next_vma(a, &v) && v.start < s->addr + s->len; a = v.end)
+        if (v.flags & MW_VM_HUGETLB && v.flags & MW_VM_UFFD_WP)
+            return true;
+    return false;
 }
 
 /* Pages and marks, each of which needs an entry. */
@@ -252,7 +266,7 @@ bool watch_step_is_safe(const struct step *s)
     open = model.watcher[s->file] != NULL;
     if (s->kind == STEP_WATCHER)
         return sys.watch && !open && model_files_whole;
-    if (asks_for_tables(s) || takes_too_many(s) || touches_unwatched(s))
+    if (asks_for_tables(s) || takes_too_many(s) || touches_unwatched(s) || unwatches_huge(s))
         return false;
     if (s->kind == STEP_COPY && s->len > sizeof copied && s->len < TASK_END)
         return false;

@@ -487,6 +487,8 @@ int work(const struct options *o)
                        : o->from + (o->calls * 5 / 4 + (uint64_t)o->steps - 1) / (uint64_t)o->steps + 1;
     if (o->huge_pages)
         sys_take_huge(RANDOM_HUGE_PAGES);
+    if (o->huge_pages && sys.huge_pages == 0)
+        say(o, "left out: huge pages, of which no pool is to be had\n");
     use_stack();
     sys_lower_lock_limit();
     if (replay_corpus(o) < 0)
