@@ -61,7 +61,7 @@ void generate_begin(struct generator *g, uint64_t seed, uint64_t episode, uint32
     g->fills = episode % 10000 == 7 && sys.look == LOOK_QUERY && sys.max_map_count <= 70000;
     g->hugetlb = sys.huge_pages > 0 && (episode % 96 == 11 || (g->fills && one_in(g, 2))); /* clearing them takes its time */
     if (g->hugetlb)
-        g->forks = sys.fork_ok && episode % 192 == 11;
+        g->forks = sys.fork_ok && g->rings == 0 && episode % 192 == 11;
     kinds_begin(g);
     if (g->fills) { /* it takes as long as a hundred others: it should tell much */
         g->n = MAX_STEPS;
