@@ -481,3 +481,19 @@ SCENARIO(mremap_B20_past_end_same_fixed)
     lay(w);
     data(w, 10, 3);
 }
+
+/* untouched memory that a move of several mappings brings back below touched memory takes on its identity (MREMAP-33, MERGE-2) */
+SCENARIO(several_join_touched)
+{
+    anon(w, 11, 1, RW);
+    touch(w, 11, 1);
+    move(w, 11, 1, 1, FIX, 31);
+    anon(w, 30, 1, RW);
+    anon(w, 32, 1, RO);
+    lay(w);
+    move(w, 30, 3, 3, FIX, 10);
+    lay(w);
+    anon(w, 42, 2, RW);
+    move(w, 10, 2, 2, FIX, 40);
+    lay(w);
+}
