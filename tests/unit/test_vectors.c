@@ -216,6 +216,94 @@ static void remap_beside_flags(void **state)
     bench_close(&b);
 }
 
+/* REMAPF-5: pages are made present, or not */
+static void remap_populates(void **state)
+{
+    (void)state;
+    for (uint64_t flags = 0; flags <= MW_MAP_NONBLOCK; flags += MW_MAP_NONBLOCK) {
+        struct mw_stats s;
+        struct bench b;
+        bench_start(&b);
+        draw(&b, "ssssssss");
+        assert_int_equal(mw_remap_file_pages(b.space, at(&b, 1), 3 * b.page, 0, 4, flags, NULL), 0);
+        mw_stats(b.space, &s);
+        assert_int_equal(s.resident, flags ? 0 : 3);
+        bench_close(&b);
+    }
+}
+
+/* REMAPF-6: a lock stays, without ONFAULT; REMAPF-4: huge pages are remapped whole */
+static void remap_locked_and_huge(void **state)
+{
+    struct mw_stats s;
+    struct mw_vma v;
+    struct bench b;
+    (void)state;
+    bench_config(&b, 12, 64);
+    b.config.frames = NULL;
+    bench_open(&b);
+    draw(&b, "ssss");
+    assert_int_equal(mw_mlock2(b.space, at(&b, 1), 2 * b.page, MW_MLOCK_ONFAULT, NULL), 0);
+    assert_int_equal(remap(&b, 1, 1, 3, ""), 0);
+    assert_true(mw_find_vma(b.space, at(&b, 1), &v));
+    assert_int_equal(v.flags & (MW_VM_LOCKED | MW_VM_LOCKONFAULT), MW_VM_LOCKED);
+    mw_stats(b.space, &s);
+    assert_int_equal(s.locked, 2);
+    assert_int_equal(mw_mmap(b.space, at(&b, 512), 1024 * b.page, RW_, MW_MAP_SHARED | MW_MAP_ANONYMOUS | MW_MAP_HUGETLB | MW_MAP_FIXED,
+                             NULL, 0, NULL), at(&b, 512));
+    assert_int_equal(remap(&b, 512, 1, 0, "REMAPF-4"), -MW_EINVAL);
+    assert_int_equal(remap(&b, 513, 512, 0, "ARG-1"), -MW_EINVAL);
+    assert_int_equal(remap(&b, 512, 512, 512, ""), 0);
+    assert_true(mw_find_vma(b.space, at(&b, 512), &v));
+    assert_int_equal(v.offset, 512 * b.page);
+    bench_close(&b);
+}
+
+/* REMAPF-3, REMAPF-7: two attachments of a segment are two files, and a piece is of its own */
+static void remap_attachments(void **state)
+{
+    struct mw_file f = { NULL, MW_FILE_READ | MW_FILE_WRITE };
+    struct bench b;
+    (void)state;
+    bench_start(&b);
+    assert_int_equal(mw_object_create(&b.port, b.frames, NULL, &b, 2 * b.page, MW_OBJ_SHM, &f.object), 0);
+    assert_int_equal(mw_shmat(b.space, &f, at(&b, 0), 0, NULL), at(&b, 0));
+    assert_int_equal(mw_shmat(b.space, &f, at(&b, 2), 0, NULL), at(&b, 2));
+    assert_int_equal(remap(&b, 1, 2, 0, "REMAPF-3"), -MW_EINVAL);
+    assert_int_equal(remap(&b, 1, 1, 0, ""), 0);
+    assert_int_equal(mw_object_mapped(f.object), 3);
+    assert_int_equal(remap(&b, 0, 2, 0, ""), 0);
+    assert_int_equal(mw_object_mapped(f.object), 2);
+    assert_int_equal(mw_shmdt(b.space, at(&b, 0), NULL), 0);
+    assert_int_equal(mw_object_mapped(f.object), 1);
+    mw_object_put(f.object);
+    bench_close(&b);
+}
+
+static void hear(void *ctx, const struct mw_watch_event *event)
+{
+    *(uint64_t *)ctx = event->start;
+}
+
+/* REMAPF-8: no watcher is told, as mmap tells it */
+static void remap_silently(void **state)
+{
+    struct mw_watcher *w;
+    uint64_t heard = 0;
+    struct bench b;
+    (void)state;
+    bench_start(&b);
+    draw(&b, "ssss");
+    assert_int_equal(mw_watch_create(b.space, MW_UFFD_FEATURE_EVENT_UNMAP, hear, &heard, &w, NULL), 0);
+    assert_int_equal(mw_watch_register(w, at(&b, 0), 4 * b.page, MW_UFFD_MODE_MISSING, NULL, NULL), 0);
+    assert_int_equal(remap(&b, 1, 1, 3, ""), 0);
+    assert_int_equal(heard, 0);
+    assert_int_equal(mw_mmap(b.space, at(&b, 2), b.page, RW_, FIXED_, NULL, 0, NULL), at(&b, 2));
+    assert_int_equal(heard, at(&b, 2));
+    mw_watch_destroy(w);
+    bench_close(&b);
+}
+
 /* REMAPF-5: the last mapping of an object whose maker has let go of it is replaced by one of it */
 static void remap_all_there_is(void **state)
 {
@@ -260,7 +348,8 @@ int main(void)
         cmocka_unit_test(advice_by_version), cmocka_unit_test(nothing_to_advise), cmocka_unit_test(ranges),
         cmocka_unit_test(bytes_and_reason), cmocka_unit_test(would), cmocka_unit_test(remap_refused),
         cmocka_unit_test(remap_beside_flags), cmocka_unit_test(remap_all_there_is),
-        cmocka_unit_test(remap_file_refuses),
+        cmocka_unit_test(remap_file_refuses), cmocka_unit_test(remap_populates),
+        cmocka_unit_test(remap_attachments), cmocka_unit_test(remap_locked_and_huge), cmocka_unit_test(remap_silently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
