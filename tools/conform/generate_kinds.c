@@ -41,7 +41,7 @@ enum step_kind some_kind(struct generator *g)
         STEP_REGISTER, STEP_REGISTER, STEP_REGISTER, STEP_UNREGISTER, STEP_COPY, STEP_COPY, STEP_ZEROPAGE,
         STEP_CONTINUE, STEP_POISON, STEP_MOVE, STEP_MOVE, STEP_WRITEPROTECT, STEP_WRITEPROTECT, STEP_WRITEPROTECT,
     };
-    if (!g->thp && one_in(g, 24))
+    if (!g->thp && one_in(g, g->hugetlb ? 5 : 24))
         return one_in(g, 2) ? STEP_PROCESS_MADVISE : STEP_REMAP_FILE_PAGES;
     if (g->keys && one_in(g, 6))
         return (enum step_kind)PICK(g, keys);
