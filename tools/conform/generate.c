@@ -686,7 +686,7 @@ static void make_lock(struct generator *g, struct step *s)
     if (s->kind == STEP_MLOCKALL && one_in(g, 3))
         s->flags = MW_MCL_FUTURE;
     lock_range(g, s);
-    if (s->kind == STEP_MADVISE && g->poison && one_in(g, 6)) {
+    if (s->kind == STEP_MADVISE && g->poison && one_in(g, 3)) {
         s->more = one_in(g, 2) ? MW_MADV_POPULATE_READ : MW_MADV_POPULATE_WRITE;
         s->addr = g->poison;
         s->len = PAGE;
@@ -717,6 +717,8 @@ static void make_call(struct generator *g, struct step *s)
     do
         s->kind = (uint8_t)(g->only >> STEP_MLOCK ? asked_for(g) : some_call(g));
     while (g->only && !(g->only >> s->kind & 1));
+    if (g->poison && !g->only && one_in(g, 12)) /* soon, or it is gone */
+        s->kind = STEP_MADVISE;
     s->addr = sys.heap && one_in(g, 40) ? heap_page(g) : some_addr(g);
     s->len = some_len(g, s->addr);
     if (s->kind == STEP_MMAP)

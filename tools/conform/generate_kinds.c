@@ -49,6 +49,8 @@ enum step_kind some_kind(struct generator *g)
         return STEP_TRUNCATE;
     if (g->segments && one_in(g, 9))
         return (enum step_kind)PICK(g, shm);
+    if (g->poison && g->watchers > 0 && one_in(g, 12))
+        return STEP_MOVE;
     if (g->watchers > 0 && one_in(g, g->fills ? 24 : 2))
         return (enum step_kind)PICK(g, watch);
     return g->names && one_in(g, 12) ? STEP_NAME : STEP_KINDS;
@@ -239,9 +241,9 @@ static void make_watch(struct generator *g, struct step *s)
     if (one_in(g, 2))
         s->len = (1 + below(g, 2)) * PAGE;
     s->to = some_piece(g, &from) ? from.addr : some_addr(g);
-    if (g->poison && one_in(g, 4)) {
+    if (g->poison && one_in(g, 2)) {
         s->to = g->poison;
-        s->addr = g->poison + (below(g, 3) - 1) * PAGE;
+        s->addr = g->poison + (one_in(g, 2) ? PAGE : 0 - PAGE);
         s->len = PAGE;
         s->more = 0;
     } else if (one_in(g, 2)) { /* within one mapping */
