@@ -57,7 +57,7 @@ grep -q '<testsuite .*failures="0"' "$DIR/suite.xml" && grep -q '"verdict": "ok"
 check suite_files $?
 conform --suite --tap && grep -q '^1\.\.[1-9]' "$DIR/out" && ! grep -q '^not ok' "$DIR/out"
 check suite_tap $?
-conform --calls "${RANDOM_CALLS:-550000}" --seed "${RANDOM_SEED:-2}" --no-emit --coverage
+conform --calls "${RANDOM_CALLS:-650000}" --seed "${RANDOM_SEED:-2}" --no-emit --coverage
 check random $?
 # As root on 6.18 all is met that can be (SPEC.md, "What a program can't reach"). Elsewhere less is there.
 if [ -z "${RANDOM_SEED-}${RANDOM_CALLS-}" ] && [ "$(id -u)" -eq 0 ] && grep -q 'Linux 6\.1[789]' "$DIR/out" &&

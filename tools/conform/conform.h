@@ -346,6 +346,7 @@ struct generator {
     int rings;         /* still to be made */
     uint64_t ring;     /* where the last one is */
     uint64_t fresh, fresh_len; /* what was mapped last, in an episode with huge pages; 0: known by now */
+    uint64_t poked;    /* the huge page that was accessed last, likewise */
     uint64_t poison;   /* a page that got some last; 0: none */
     uint64_t tail;     /* the end of a page that was written last; 0: none */
     uint64_t recent[32];

@@ -569,7 +569,7 @@ static enum step_kind some_lock(struct generator *g)
         return STEP_MSEAL;
     if (g->locks && dice < 4)
         return one_in(g, 3) ? STEP_MUNLOCKALL : STEP_MLOCKALL;
-    if (g->locks && dice < 30)
+    if (g->locks && dice < (g->filled ? 60 : 30))
         return locks[below(g, sizeof locks)];
     return dice < 80 ? STEP_MADVISE : dice < 84 ? STEP_MUNLOCK : dice < 92 ? STEP_MSYNC : STEP_MINCORE;
 }

@@ -24,6 +24,7 @@ void kinds_begin(struct generator *g)
         g->watches = false;
     if (g->watchers > 0 && !any_watchers)
         g->locks = g->locks && one_in(g, 4);
+    g->locks = g->locks || g->fills;
     if (g->thp) /* lengths and places that few huge pages hold */
         g->far_away = g->hostile = g->limits = g->locks = g->watches = false;
 }
@@ -294,6 +295,12 @@ void make_thp(struct generator *g, struct step *s)
         s->addr = g->fresh;
         s->len = g->fresh_len;
         g->fresh = 0;
+    } else if (g->poked && one_in(g, 3)) {
+        s->kind = STEP_MADVISE;
+        s->more = MW_MADV_COLLAPSE;
+        s->addr = g->poked;
+        s->len = HUGE;
+        g->poked = 0;
     } else if (dice < 4) {
         s->kind = STEP_MMAP;
         s->prot = one_in(g, 4) ? some_prot(g) : MW_PROT_READ | MW_PROT_WRITE;
@@ -314,7 +321,8 @@ void make_thp(struct generator *g, struct step *s)
         s->kind = STEP_MINCORE;
     } else {
         s->kind = one_in(g, 4) ? STEP_LOAD : STEP_STORE;
-        s->addr = (s->addr & ~(HUGE - 1)) + (one_in(g, 3) ? below(g, HUGE / PAGE) * PAGE : 0);
+        g->poked = s->addr & ~(HUGE - 1);
+        s->addr = g->poked + (one_in(g, 3) ? below(g, HUGE / PAGE) * PAGE : 0);
         s->to = ++g->value + 1000;
     }
 }
