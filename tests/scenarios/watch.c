@@ -1345,7 +1345,8 @@ SCENARIO(watch_huge_gone)
 {
     huge(w);
     int u = watcher(w, F_ALL_WP), m = file_of_bytes(w, FILE_HUGE, 4 * HUGE_PAGE, RWF);
-    huge_map(w, 0, 16, RW, SHARED);
+    huge_map(w, 0, 4, RW, SHARED);
+    huge_map(w, 4, 12, RW, SHARED);
     huge_map(w, 20, 2, RW, PRIV | MW_MAP_NORESERVE);
     huge_map(w, 24, 2, RW, SHARED | MW_MAP_NORESERVE);
     do_mmap(w, at(HUGE_PAGES(28)), 4 * HUGE_PAGE, RW, SHARED | FIXED | MW_MAP_NORESERVE, m, 0);
