@@ -16,10 +16,11 @@ void kinds_begin(struct generator *g)
     g->keys = sys.key_calls && (one_in(g, sys.keys ? 16 : 128) || g->only & STEPS_OF_KEYS);
     g->truncates = one_in(g, 10) || g->only >> STEP_TRUNCATE & 1;
     g->segments = sys.segments && (one_in(g, 12) || g->only & STEPS_OF_SHM);
-    g->thp = sys.thp_mode != MW_THP_NEVER && (g->episode % 96 == 47 || (g->fills && one_in(g, 4)));
-    g->watchers = sys.watch && (one_in(g, g->hugetlb || g->thp ? 3 : 24) || any_watchers) ? 1 + (int)below(g, WATCHERS) : 0;
+    g->thp = sys.thp_mode != MW_THP_NEVER && (g->episode % 96 == 47 || (g->fills && g->episode % 20000 != 7 && one_in(g, 3)));
+    g->watchers = sys.watch && (one_in(g, g->hugetlb ? 3 : 24) || any_watchers) ? 1 + (int)below(g, WATCHERS) : 0;
     if (g->fills)
-        g->watchers = sys.watch && one_in(g, 2), g->watches = sys.watch;
+        g->watchers = sys.watch && (g->episode % 20000 == 7 || one_in(g, 2)), g->watches = sys.watch;
+    g->thp = g->thp && g->watchers == 0; /* where some memory was watched Linux may give pages, not huge ones */
     if (g->watchers > 0)
         g->watches = false;
     if (g->watchers > 0 && !any_watchers)
