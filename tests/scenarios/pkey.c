@@ -247,7 +247,7 @@ SCENARIO(pkey_failed_12) { keyless(w, 12); }
 SCENARIO(pkey_failed_13) { keyless(w, 13); }
 SCENARIO(pkey_failed_14) { keyless(w, 14); }
 
-/* a protection key is a flag like others; memory for execution only gets its own again (REMAPF-3, REMAPF-6, PKEY-4) */
+/* a protection key is a flag like others; memory for execution only gets its own again (REMAPF-3, REMAPF-6, PKEY-5) */
 SCENARIO(pkey_remapped)
 {
     int f = file_of(w, FILE_MEM, 16, MW_FILE_READ | MW_FILE_WRITE);
