@@ -260,6 +260,19 @@ static int64_t mincore_step(const struct step *s)
 }
 
 /* The calls on locks and advice. */
+/* COLLAPSE says EAGAIN of pages that the kernel holds for a moment: madvise(2) asks to try again. */
+static int64_t advise(const struct step *s)
+{
+    int64_t r;
+    for (int tries = 0; tries < 100; tries++) {
+        r = sys_raw(SYS_madvise, s->addr, s->len, s->more, 0, 0, 0);
+        if (r != -MW_EAGAIN || (uint32_t)s->more != MW_MADV_COLLAPSE)
+            break;
+        usleep(200);
+    }
+    return r;
+}
+
 static int64_t lock_step(const struct step *s)
 {
     switch (s->kind) {
@@ -274,7 +287,7 @@ static int64_t lock_step(const struct step *s)
     case STEP_MUNLOCKALL:
         return sys_raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
     case STEP_MADVISE:
-        return sys_raw(SYS_madvise, s->addr, s->len, s->more, 0, 0, 0);
+        return advise(s);
     case STEP_MSYNC:
         return sys_raw(SYS_msync, s->addr, s->len, s->flags, 0, 0, 0);
     case STEP_MINCORE:

@@ -176,8 +176,10 @@ bool thp_uncertain(uint64_t addr, uint64_t len)
     struct mw_vma v;
     if (!model.thp)
         return false;
-    for (uint64_t a = addr; model_next_vma(a, &v) && v.start < end; a = v.end) {
+    for (uint64_t a = addr; model_next_vma(a, &v) && (v.start < end || v.flags & MW_VM_GROWSDOWN); a = v.end) {
         uint64_t u = (v.start > addr ? v.start : addr) & ~(HUGE - 1);
+        if (v.flags & MW_VM_GROWSDOWN && v.start > addr) /* it grows by the access */
+            v.start = addr & ~(PAGE - 1), u = addr & ~(HUGE - 1);
         if (v.object != NULL || (sys.thp_mode == MW_THP_MADVISE && !(v.flags & MW_VM_HUGEPAGE)))
             continue;
         for (; u < v.end && u < end; u += HUGE)
