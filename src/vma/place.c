@@ -42,6 +42,11 @@ static uint64_t room_high(const struct mw_space *s, uint64_t low, uint64_t high,
         if (!stack)
             return gap.end - length;
         high = room_end(s, stack);
+        if (space_has(s, ROW_GUARD_IS_PASSED))
+            continue;
+        if (high >= add_ceil(gap.start, length))
+            return high - length;
+        high = gap.start; /* of what lies within the guard, the rooms count as others do */
     }
     return 0;
 }

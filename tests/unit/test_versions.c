@@ -459,6 +459,26 @@ static void stack_guard(void **state)
     }
 }
 
+/* PLACE-5: room within a stack's guard, below another mapping that lies there */
+static void room_in_guard(void **state)
+{
+    (void)state;
+    for (int passed = 0; passed < 2; passed++) {
+        struct bench b;
+        start(&b, passed ? V61 : V510);
+        int64_t stack = mw_mmap(b.space, 0, 45 * b.page, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_GROWSDOWN, NULL, 0, NULL);
+        int64_t page = (int64_t)b.page, other = stack - 239 * page;
+        assert_int_equal(mw_mmap(b.space, 0, b.page, RO_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS, NULL, 0, NULL), stack - 257 * page);
+        assert_int_equal(mw_munmap(b.space, (uint64_t)(stack - 257 * page), b.page, NULL), 0);
+        assert_int_equal(mw_mmap(b.space, (uint64_t)other, b.page, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS | MW_MAP_FIXED, NULL, 0, NULL), other);
+        assert_int_equal(mw_mmap(b.space, 0, b.page, RO_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS, NULL, 0, NULL),
+                         passed ? stack - 257 * page : other - page);
+        assert_int_equal(mw_mmap(b.space, 0, 300 * b.page, RW_, MW_MAP_PRIVATE | MW_MAP_ANONYMOUS, NULL, 0, NULL),
+                         passed ? stack - 557 * page : other - 301 * page);
+        bench_close(&b);
+    }
+}
+
 /* LIMIT-1: before 6.1 the sum of what is locked may wrap. */
 static void lock_sum(void **state)
 {
@@ -845,6 +865,7 @@ static void boundaries(void **state)
         { ROW_MADV_GUARD, V(6, 13), 0 },
         { ROW_GUARD_ANY, V(6, 15), 0 },
         { ROW_DROPPABLE, V(6, 11), 0 },
+        { ROW_GUARD_IS_PASSED, V(6, 1), 0 },
         { ROW_PKEYS, V(4, 9), 0 },
         { ROW_EXEC_KEY_BEFORE_PLACE, V(6, 12), 0 },
         { ROW_FIXED_NOREPLACE, V(4, 17), 0 },
@@ -889,7 +910,8 @@ int main(void)
         cmocka_unit_test(asks_above), cmocka_unit_test(charge_of_replaced),
         cmocka_unit_test(unaccounted_defect),
         cmocka_unit_test(noreplace), cmocka_unit_test(validate_and_sync),
-        cmocka_unit_test(data_limit), cmocka_unit_test(lock_limit_of_destination), cmocka_unit_test(stack_guard), cmocka_unit_test(lock_sum),
+        cmocka_unit_test(data_limit), cmocka_unit_test(lock_limit_of_destination), cmocka_unit_test(stack_guard),
+        cmocka_unit_test(room_in_guard), cmocka_unit_test(lock_sum),
         cmocka_unit_test(shrinking_move), cmocka_unit_test(heap_and_droppable),
         cmocka_unit_test(huge_pages), cmocka_unit_test(huge_wraps),
         cmocka_unit_test(huge_munmap), cmocka_unit_test(huge_mmap), cmocka_unit_test(alone),
