@@ -478,9 +478,10 @@ void mw_set_future(struct mw_space *space, uint32_t flags);
 /*
  * Sets which protection keys are taken, a bit each, and which of them is that of
  * memory for execution only (0: none yet), as mw_stats tells them. Keys that an
- * imported mapping has are taken without this.
+ * imported mapping has are taken without this. MW_EINVAL: a key beyond 15, or one
+ * for execution only that is not taken.
  */
-void mw_set_pkeys(struct mw_space *space, uint32_t taken, uint32_t exec_only);
+int mw_set_pkeys(struct mw_space *space, uint32_t taken, uint32_t exec_only);
 
 /*
  * prctl(PR_SET_THP_DISABLE): no transparent huge pages come by access from now
@@ -545,7 +546,7 @@ int64_t mw_mprotect(struct mw_space *space, uint64_t addr, uint64_t length, uint
  *
  * mw_pkey_mprotect is mw_mprotect, and gives the range this key; -1: mw_mprotect
  * itself, which leaves a mapping's key alone, but for memory that is or was for
- * execution only (SPEC PKEY-4). EINVAL, after the bits of `prot`: a key that is not
+ * execution only (SPEC PKEY-5). EINVAL, after the bits of `prot`: a key that is not
  * allocated.
  *
  * mw_pkey_alloc returns the lowest key that is free, and takes it. Errors:

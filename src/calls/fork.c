@@ -179,12 +179,7 @@ static int fork_space(struct mw_space *parent, uint64_t id, struct mw_space **ou
     config.id = id;
     if (space_new(&config, &child))
         return why_plain(why, WHY_no_memory);
-    child->brk_start = parent->brk_start;
-    child->brk = parent->brk;
-    child->next_anon = parent->next_anon; /* beyond all that it inherits */
-    child->thp_disable = parent->thp_disable;
-    child->pkeys = parent->pkeys;
-    child->exec_pkey = parent->exec_pkey;
+    space_inherit(child, parent);
     if (names_copy(&child->names, &parent->names, config.port) && copy_all(parent, child)) {
         *out = child;
         return 0;

@@ -20,15 +20,10 @@ struct mw_space *space_clone(const struct mw_space *s, uint32_t linux_version)
     }
     for (struct cursor c = tree_first(&copy->tree); c.leaf; c = tree_next(c))
         object_map(tree_at(c)->object);
+    space_inherit(copy, s);
     copy->asked = s->asked;
     copy->watchers = s->watchers;
-    copy->next_anon = s->next_anon;
-    copy->brk_start = s->brk_start;
-    copy->brk = s->brk;
     copy->future = s->future;
-    copy->pkeys = s->pkeys;
-    copy->exec_pkey = s->exec_pkey;
-    copy->thp_disable = s->thp_disable;
     copy->huge_pages = s->pmap.frames ? MW_UNLIMITED : s->huge_pages;
     copy->total = s->total;
     copy->data = s->data;

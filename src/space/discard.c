@@ -189,7 +189,7 @@ bool discard_content(struct mw_space *s, const struct mw_vma *v, struct mw_range
 
     if (!s->pmap.frames)
         return true;
-    return clear_part(v->object, start, min_u64(whole.start, end)) && clear_part(v->object, max_u64(whole.end, start), end) &&
+    return clear_part(v->object, start, min_u64(whole.start, end)) && clear_part(v->object, max_u64(whole.end, whole.start), end) &&
            discard_whole(v->object, whole, shift);
 }
 

@@ -104,6 +104,16 @@ int space_new(const struct mw_config *config, struct mw_space **out)
     return 0;
 }
 
+void space_inherit(struct mw_space *copy, const struct mw_space *s)
+{
+    copy->next_anon = s->next_anon; /* beyond all that it has of it */
+    copy->brk_start = s->brk_start;
+    copy->brk = s->brk;
+    copy->pkeys = s->pkeys;
+    copy->exec_pkey = s->exec_pkey;
+    copy->thp_disable = s->thp_disable;
+}
+
 /* These two hold the port's lock as calls do: the frames may be others' too. */
 int mw_space_create(const struct mw_config *config, struct mw_space **out)
 {
@@ -251,10 +261,15 @@ void mw_set_future(struct mw_space *s, uint32_t flags)
                 (flags & MW_FUTURE_ONFAULT ? MW_VM_LOCKONFAULT : 0);
 }
 
-void mw_set_pkeys(struct mw_space *s, uint32_t taken, uint32_t exec_only)
+int mw_set_pkeys(struct mw_space *s, uint32_t taken, uint32_t exec_only)
 {
+    const uint32_t last = MW_VM_PKEY >> MW_VM_PKEY_SHIFT;
+
+    if (taken >> last > 1 || exec_only > last || (exec_only && !(taken >> exec_only & 1)))
+        return -MW_EINVAL;
     s->pkeys = taken;
     s->exec_pkey = exec_only;
+    return 0;
 }
 
 void mw_set_thp_disable(struct mw_space *s, uint32_t which) { s->thp_disable = which; }

@@ -7,6 +7,9 @@
 
 /* mw_space_create of a configuration that is sound, and mw_space_destroy, within a call on another space. */
 int space_new(const struct mw_config *config, struct mw_space **out);
+
+/* What a child or another copy has of a space, whatever becomes of its mappings. */
+void space_inherit(struct mw_space *copy, const struct mw_space *s);
 void space_end(struct mw_space *s);
 
 /* Every public call on a space begins and ends with these. */

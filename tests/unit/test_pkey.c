@@ -177,7 +177,15 @@ static void imported(void **state)
     mw_stats(b.space, &stats);
     assert_int_equal(stats.pkeys, 0xd);
     assert_int_equal(stats.exec_pkey, 2);
-    mw_set_pkeys(b.space, 0x13, 4);
+    assert_int_equal(mw_set_pkeys(b.space, 0x10001, 0), -MW_EINVAL);
+    assert_int_equal(mw_set_pkeys(b.space, ~0u, 0), -MW_EINVAL);
+    assert_int_equal(mw_set_pkeys(b.space, 0x13, 3), -MW_EINVAL);
+    assert_int_equal(mw_set_pkeys(b.space, 0x13, 16), -MW_EINVAL);
+    assert_int_equal(mw_set_pkeys(b.space, 0x13, ~0u), -MW_EINVAL);
+    assert_int_equal(mw_pkey_alloc(b.space, 0, 0, NULL), 1); /* as it was */
+    assert_int_equal(mw_set_pkeys(b.space, 0xffff, 15), 0);
+    assert_int_equal(mw_pkey_alloc(b.space, 0, 0, NULL), -MW_ENOSPC);
+    assert_int_equal(mw_set_pkeys(b.space, 0x13, 4), 0);
     assert_int_equal(mw_pkey_alloc(b.space, 0, 0, NULL), 2);
     assert_int_equal(mw_pkey_free(b.space, 4, NULL), -MW_EINVAL);
     bench_close(&b);
